@@ -1,0 +1,22 @@
+"""The hybrid logical clock that decides conflicts between devices, and nothing else.
+
+Kulkarni et al., “Logical Physical Clocks”, 2014: the wall clock in milliseconds, and a counter for
+events within one millisecond or while the wall clock is behind.
+"""
+
+from __future__ import annotations
+
+SKEW_MS = 5 * 60 * 1000
+"""A clock further ahead of the wall than this is not believed."""
+
+
+def tick(last: tuple[int, int], wall_ms: int) -> tuple[int, int]:
+    """Return the next clock (ms, n) after `last`, which it always exceeds.
+
+    A last clock more than `SKEW_MS` ahead of the wall (a computer whose date was once wrong) is
+    passed over, or every later clock would be from the future too.
+    """
+    ms, n = last
+    if wall_ms > ms or ms > wall_ms + SKEW_MS:
+        return wall_ms, 0
+    return ms, n + 1

@@ -1,0 +1,91 @@
+"""Moments as people write them: ISO 8601 from a year to a microsecond, and ages in words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from memdesk.errors import Invalid
+
+_ISO = re.compile(
+    r"(?P<year>\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2})(?:[T ](?P<clock>\d{2}:\d{2}"
+    r"(?::\d{2}(?:\.\d{1,6})?)?)\s*(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?)?)?)?"
+)
+_MINUTE = 60
+_STEPS = (
+    ("y", 31_536_000),
+    ("mo", 2_592_000),
+    ("w", 604_800),
+    ("d", 86_400),
+    ("h", 3600),
+    ("m", 60),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time with how exactly it is known."""
+
+    at: datetime
+    """The start of the stated period, in UTC."""
+    precision: str
+    """year, month, day, minute or second: how much of the date was given."""
+    utc_offset_min: int
+    """The writer's local offset from UTC then, in minutes."""
+
+    @property
+    def end(self) -> datetime:
+        """The first moment after the stated period: where an inclusive `until` ends."""
+        try:
+            return self._end(self.at + timedelta(minutes=self.utc_offset_min))
+        except (ValueError, OverflowError):  # the calendar ends with the year 9999
+            return datetime.max.replace(tzinfo=UTC)
+
+    def _end(self, local: datetime) -> datetime:
+        if self.precision == "year":
+            ends = local.replace(year=local.year + 1)
+        elif self.precision == "month":
+            ends = (local.replace(day=1) + timedelta(days=32)).replace(day=1)
+        elif self.precision == "day":
+            ends = local + timedelta(days=1)
+        else:
+            return self.at
+        return ends - timedelta(minutes=self.utc_offset_min)
+
+
+def parse_moment(text: str, field: str) -> Moment:
+    """Return the moment that an ISO 8601 text names; without an offset it is local time.
+
+    Raises `Invalid` naming `field` when the text is no date or the date does not exist.
+    """
+    match = _ISO.fullmatch(text.strip())
+    if not match:
+        shown = text.strip()[:40].encode("unicode_escape").decode()
+        raise Invalid(field, f"“{shown}” is not a date; write 2026-05-08 or 2026-05-08T14:30+02:00")
+    part = match.groupdict()
+    clock, zone = part["clock"] or "00:00", (part["zone"] or "").upper().replace("Z", "+00:00")
+    try:
+        date = f"{part['year']}-{part['month'] or '01'}-{part['day'] or '01'}"
+        written = datetime.fromisoformat(f"{date}T{clock}{zone}")
+        aware = written if zone else written.astimezone()
+        offset = aware.utcoffset() or timedelta()
+        return Moment(aware.astimezone(UTC), _precision(part), round(offset.total_seconds() / 60))
+    except (ValueError, OverflowError, OSError) as error:
+        raise Invalid(field, f"“{text.strip()[:40]}” is not a date: {error}") from None
+
+
+def _precision(part: dict[str, str | None]) -> str:
+    if part["clock"]:
+        return "second" if part["clock"].count(":") > 1 else "minute"
+    return "day" if part["day"] else "month" if part["month"] else "year"
+
+
+def age(then: datetime, now: datetime) -> str:
+    """Return how long ago something was as `2m`, `3h`, `4d`, `2w`, `5mo` or `1y`; `now` under a minute."""
+    seconds = (now - then).total_seconds()
+    if seconds <= -_MINUTE:
+        return "in " + age(now, then)
+    return next(
+        (f"{int(seconds // size)}{unit}" for unit, size in _STEPS if seconds >= size), "now"
+    )

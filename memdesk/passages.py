@@ -1,0 +1,104 @@
+"""Long texts as passages: at most 120 words each, cut on sentence ends (RECALL.md, recipe Z 2)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+WORDS = 120
+"""The longest passage, in words; a CJK character counts as half a word."""
+HEAD_WORDS = 240
+"""How much of a long text its head vector sees."""
+MAX_CHARS = 2000
+"""The longest passage in characters, for texts without spaces."""
+
+_CJK = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_SENTENCE = re.compile(r".*?(?:[.!?…]+[\"')\]]*(?=\s)|[。！？]+|\n|$)\s*", re.DOTALL)
+_PIECE = re.compile(rf"[{_CJK}]\s*|[^\s{_CJK}]{{1,200}}\s*|\s+")
+_WORD = re.compile(rf"[{_CJK}]|[^\s{_CJK}]+")
+_CJK_ONE = re.compile(f"[{_CJK}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One stretch of a memory's text, as search sees it."""
+
+    ordinal: int
+    """From 0; -1 is the head of a long text, found by meaning only."""
+    start: int
+    """Where it begins in the memory's text, in characters."""
+    end: int
+    words: str
+    """What the full-text index reads: date words and the stretch itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A passage that a search found."""
+
+    memory: str
+    start: int
+    end: int
+    score: float | None
+    """BM25, when it was found by its words."""
+    cosine: float | None
+    """Cosine to the question, when the passage has a vector and the question too."""
+
+
+def weigh(text: str) -> float:
+    """Return the length of a text in words."""
+    words = _WORD.findall(text)
+    return len(words) - sum(1 for word in words if _CJK_ONE.match(word)) / 2
+
+
+def split(text: str) -> list[tuple[int, int]]:
+    """Return the spans (start, end) of a text's passages, in characters; blank edges left out.
+
+    Together they hold every character that is not blank; a short text is one passage.
+    """
+    if len(text) <= MAX_CHARS and weigh(text) <= WORDS:
+        return [_trimmed(text, 0, len(text))]
+    spans: list[tuple[int, int]] = []
+    start, end, words = 0, 0, 0.0
+    for piece_end, weight in _pieces(text):
+        if end > start and (words + weight > WORDS or piece_end - start > MAX_CHARS):
+            spans.append((start, end))
+            start, words = end, 0.0
+        end, words = piece_end, words + weight
+    spans.append((start, end))
+    trimmed = [_trimmed(text, *span) for span in spans]
+    return [(start, end) for start, end in trimmed if start < end]
+
+
+def head(text: str) -> int:
+    """Return where the head of a long text ends, in characters."""
+    words = 0.0
+    for match in _WORD.finditer(text):
+        words += 0.5 if _CJK_ONE.match(match.group()) else 1
+        if words > HEAD_WORDS or match.start() > 2 * MAX_CHARS:
+            return match.start()
+    return len(text)
+
+
+def _pieces(text: str) -> list[tuple[int, float]]:
+    """Return (end, words) of the smallest pieces a text is built of: sentences, or words of long ones."""
+    pieces: list[tuple[int, float]] = []
+    for sentence in _SENTENCE.finditer(text):
+        if not sentence.group():
+            continue
+        weight = weigh(sentence.group())
+        if weight <= WORDS and len(sentence.group()) <= MAX_CHARS:
+            pieces.append((sentence.end(), weight))
+            continue
+        begin = sentence.start()
+        words = _PIECE.finditer(sentence.group())
+        pieces += [(begin + word.end(), weigh(word.group())) for word in words]
+    return pieces
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end

@@ -1,0 +1,78 @@
+"""Dates as people write them."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memdesk.errors import Invalid
+from memdesk.moment import age, parse_moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _in_berlin() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "precision", "end"),
+    [
+        ("2026", "2025-12-31T23:00", "year", "2026-12-31T23:00"),
+        ("2026-02", "2026-01-31T23:00", "month", "2026-02-28T23:00"),
+        ("2026-05-08", "2026-05-07T22:00", "day", "2026-05-08T22:00"),
+        ("2026-05-08T14:30Z", "2026-05-08T14:30", "minute", "2026-05-08T14:30"),
+        ("2026-05-08 14:30+02:00", "2026-05-08T12:30", "minute", "2026-05-08T12:30"),
+        ("2026-05-08T14:30:15", "2026-05-08T12:30:15", "second", "2026-05-08T12:30:15"),
+    ],
+)
+def test_iso_dates_keep_their_precision(text: str, at: str, precision: str, end: str) -> None:
+    """A date is local time without an offset, and ends when its stated period does."""
+    moment = parse_moment(text, "since")
+    assert moment.at == datetime.fromisoformat(at).replace(tzinfo=UTC)
+    assert moment.precision == precision
+    assert moment.end == datetime.fromisoformat(end).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "2026-13-01", "2026-02-30", "26-1-1", "2026-05-08T25:00", "0000", "\x1b["]
+)
+def test_what_is_no_date_is_refused(text: str) -> None:
+    """A date that does not exist or cannot be read names the field and repeats no escape."""
+    with pytest.raises(Invalid, match=r"^until: ") as caught:
+        parse_moment(text, "until")
+    assert "\x1b" not in str(caught.value)
+
+
+def test_the_last_year_has_an_end() -> None:
+    """A period that ends with the calendar ends there."""
+    assert parse_moment("9999", "until").end.year == 9999
+
+
+@given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1)))  # noqa: DTZ001 (hypothesis wants it so)
+def test_every_moment_survives_its_iso_form(at: datetime) -> None:
+    """A moment written with its offset is read as itself."""
+    at = at.replace(tzinfo=UTC)
+    assert parse_moment(at.isoformat(), "at").at == at
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "now"), (59, "now"), (60, "1m"), (7200, "2h"), (86400 * 4, "4d"), (86400 * 15, "2w"),
+     (86400 * 160, "5mo"), (86400 * 800, "2y"), (-90, "in 1m"), (-30, "now")],
+)  # fmt: skip
+def test_ages_are_short_words(seconds: int, words: str) -> None:
+    """An age is its largest whole unit."""
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    assert age(now - timedelta(seconds=seconds), now) == words

@@ -1,0 +1,60 @@
+"""Long texts as passages."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memdesk.passages import MAX_CHARS, WORDS, head, split, weigh
+
+TEXTS = st.text(
+    st.sampled_from("ab .!?\n。東京ไทย한국🎉-") | st.characters(exclude_categories=["Cs"]),
+    max_size=4000,
+)
+
+
+def test_a_short_text_is_one_passage_without_its_blank_edges() -> None:
+    """A note stays whole."""
+    assert split("  Allergic to penicillin. \n") == [(2, 25)]
+
+
+def test_a_long_text_is_cut_on_sentence_ends() -> None:
+    """Passages end where sentences do."""
+    text = " ".join(f"This is sentence number {i} of ten words in all." for i in range(60))
+    spans = split(text)
+    assert len(spans) > 3
+    assert all(text[start:end].endswith(".") for start, end in spans)
+    assert all(text[start:end].startswith("This") for start, end in spans)
+
+
+def test_texts_without_spaces_are_cut_too() -> None:
+    """Neither a Chinese text nor a blob of base64 makes a passage too long for a model."""
+    for text in ("東京は日本の首都です" * 300, "QmFzZTY0" * 3000):
+        spans = split(text)
+        assert len(spans) > 1
+        assert all(end - start <= MAX_CHARS for start, end in spans)
+
+
+@given(TEXTS.filter(str.strip))
+def test_passages_hold_every_word_once_and_in_order(text: str) -> None:
+    """Nothing that can be read is lost, doubled or moved, and no passage is too long."""
+    spans = split(text)
+    assert all(start < end for start, end in spans)
+    assert all(a_end <= b_start for (_, a_end), (b_start, _) in pairwise(spans))
+    kept = "".join(text[start:end] for start, end in spans)
+    assert "".join(kept.split()) == "".join(text.split())
+    assert all(weigh(text[start:end]) <= WORDS + 1 for start, end in spans)
+
+
+@given(TEXTS)
+def test_the_head_is_a_beginning(text: str) -> None:
+    """The head ends inside its text."""
+    assert 0 <= head(text) <= len(text)
+
+
+def test_a_megabyte_is_cut_quickly_into_many() -> None:
+    """A document as long as one may be becomes passages of its own sentences."""
+    text = ("The quick brown fox jumps over the lazy dog. " * 24000)[:1_000_000]
+    assert len(split(text)) > 1500
