@@ -1,0 +1,196 @@
+"""What LanceDB leaves to us: getting commits onto the disk, and mending a torn one.
+
+LanceDB never calls fsync (LANCEDB.md §4): after a power cut the newest manifest may be empty,
+and then the table cannot be opened any more. So every acknowledged commit is flushed here, and a
+table that does not open is taken back to its newest whole version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memdesk.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+log = logging.getLogger(__name__)
+
+_TICK_NS = 100_000_000
+_MAGIC = b"LANC"
+_NEWEST = 32
+_MOST_ASIDE = 12
+_MOST_COUNTS = 1
+
+
+def flush_file(path: Path) -> None:
+    """Put a file's bytes on the disk itself (F_FULLFSYNC on macOS, where fsync stops at the drive)."""
+    # Windows flushes only through a handle that may write.
+    descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
+    try:
+        if sys.platform == "darwin":
+            import fcntl
+
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def flush_folder(path: Path) -> None:
+    """Put a folder's entries on the disk; Windows does that by itself."""
+    if sys.platform != "win32":
+        flush_file(path)
+
+
+def write_json(path: Path, value: Mapping[str, object]) -> None:
+    """Replace a JSON file so that after a crash either the old or the new one is whole."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(value, file, indent=1)
+        flush_file(Path(name))
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+
+
+class Flusher:
+    """Flushes what a table's commits have written since the last flush.
+
+    It compares listings, so it also flushes what another process committed and did not live to
+    flush: the version we acknowledge is built on it. The first flush therefore takes everything.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._seen: dict[Path, tuple[int, set[str]]] = {}
+
+    def flush(self) -> None:
+        """Put every file that is new since the last call, and its folder, on the disk."""
+        waiting = [self.folder]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                changed, names = self._new_names(folder)
+                waiting.extend(self._flush_names(folder, names))
+            except FileNotFoundError:
+                self._seen.pop(folder, None)  # maintenance has removed it meanwhile
+                continue
+            if changed:
+                flush_folder(folder)
+            waiting.extend(path for path in self._known_below(folder) if path not in waiting)
+
+    def _new_names(self, folder: Path) -> tuple[bool, set[str]]:
+        stamp = folder.stat().st_mtime_ns
+        before, known = self._seen.get(folder, (-1, set()))
+        if stamp == before:
+            return False, set()
+        names = {path.name for path in folder.iterdir()}
+        # Folder times move in ticks of some milliseconds: a young one may hide the next change.
+        settled = time.time_ns() - stamp > _TICK_NS
+        self._seen[folder] = stamp if settled else -1, names
+        return True, names - known
+
+    def _flush_names(self, folder: Path, names: set[str]) -> Iterator[Path]:
+        for name in names:
+            path = folder / name
+            if name.startswith(".tmp") or "#" in name:
+                continue
+            if path.is_dir():
+                yield path
+                continue
+            try:
+                flush_file(path)
+            except FileNotFoundError:
+                continue
+
+    def _known_below(self, folder: Path) -> list[Path]:
+        return [path for path in self._seen if path.parent == folder]
+
+
+def check_hard_links(folder: Path) -> None:
+    """Raise `StoreError` where the file system has no hard links, which LanceDB commits with."""
+    first, second = folder / ".link-probe", folder / ".link-probe-2"
+    try:
+        first.write_bytes(b"")
+        second.unlink(missing_ok=True)
+        os.link(first, second)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} is on a file system without hard links ({error.strerror}), which the store "
+            "needs; set MEMDESK_HOME to a folder on the computer's own disk"
+        ) from error
+    finally:
+        first.unlink(missing_ok=True)
+        second.unlink(missing_ok=True)
+
+
+def looks_torn(folder: Path) -> bool:
+    """Tell whether one of the newest data files is cut short: every whole one ends with its magic."""
+    files = sorted(
+        (folder / "data").glob("*.lance"), key=lambda path: path.stat().st_mtime_ns, reverse=True
+    )
+    for path in files[:_NEWEST]:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - len(_MAGIC)))
+            if file.read() != _MAGIC:
+                return True
+    return False
+
+
+def mend(folder: Path, opens: Callable[[], object], rows: Callable[[], int]) -> list[str]:
+    """Set aside the newest manifests until `opens` succeeds; return the names that were set aside.
+
+    The caller holds the writer lock. Only what a power cut can have torn is given up: one commit
+    that changed the number of `rows` (its save was never acknowledged) and the few that maintenance
+    makes. Raises what `opens` raised, with every manifest back in its place, when that is not enough.
+    """
+    aside: list[Path] = []
+    counts: set[int] = set()
+    while True:
+        with contextlib.suppress(Exception):  # the manifest itself may be torn
+            counts.add(rows())
+        try:
+            opens()
+        except Exception:
+            # Manifest names count down, so the newest sorts first.
+            left = sorted((folder / "_versions").glob("*.manifest"))
+            if len(left) <= 1 or len(aside) == _MOST_ASIDE or len(counts) > _MOST_COUNTS:
+                _put_back(aside)
+                raise
+            aside.append(left[0].rename(left[0].with_name(left[0].name + ".bad")))
+        else:
+            if aside:
+                log.warning("set aside %d torn manifests of %s", len(aside), folder.name)
+                flush_folder(folder / "_versions")
+            return [path.name for path in aside]
+
+
+def _put_back(aside: list[Path]) -> None:
+    for path in aside:
+        path.rename(path.with_suffix(""))
+
+
+def size_on_disk(folder: Path) -> int:
+    """Return the bytes that the files below a folder hold."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(path, name)).st_size  # noqa: PTH118 (hot loop)
+            except FileNotFoundError:
+                continue
+    return total

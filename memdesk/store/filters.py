@@ -1,0 +1,69 @@
+"""What a person asks for, as SQL that LanceDB understands: the only place that builds such text.
+
+LanceDB takes predicates as text. Every value goes through `literal`; only the single quote needs
+doubling there (LANCEDB.md §7: backslash, NUL, newline, double quotes and comment marks round-trip).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from memdesk.memory import Filter
+
+NOTHING = "false"
+
+
+def literal(value: str | float | bool | datetime | None) -> str:
+    """Return a value as SQL text; datetimes must carry their zone."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, datetime):
+        utc = value.astimezone(UTC).replace(tzinfo=None)
+        return f"timestamp '{utc.isoformat(sep=' ', timespec='microseconds')}'"
+    return "'" + value.replace("'", "''") + "'"
+
+
+def equals(column: str, value: str | float | bool | datetime | None) -> str:
+    """Return `column = value`, or `IS NULL` for None."""
+    return f"{column} IS NULL" if value is None else f"{column} = {literal(value)}"
+
+
+def one_of(column: str, values: Iterable[str | int]) -> str:
+    """Return `column IN (…)`; nothing matches an empty list, which SQL cannot say."""
+    listed = ", ".join(literal(value) for value in values)
+    return f"{column} IN ({listed})" if listed else NOTHING
+
+
+def has_all(column: str, values: Iterable[str]) -> str:
+    """Return a test that a list column holds all the values; always true for none."""
+    return both(*(f"array_has({column}, {literal(value)})" for value in values))
+
+
+def both(*conditions: str) -> str:
+    """Return the conditions joined by AND; blank ones are left out."""
+    return " AND ".join(f"({condition})" for condition in conditions if condition)
+
+
+def where(wanted: Filter, now: datetime, *, at: str) -> str:
+    """Return the predicate of a filter; `at` is the column (or expression) that says when.
+
+    `now` decides what has expired.
+    """
+    return both(
+        one_of("state", wanted.states) if wanted.states else "",
+        one_of("space", wanted.spaces) if wanted.spaces else "",
+        one_of("kind", wanted.kinds) if wanted.kinds else "",
+        has_all("tags", wanted.tags),
+        f"{at} >= {literal(wanted.since)}" if wanted.since else "",
+        f"{at} < {literal(wanted.until)}" if wanted.until else "",
+        "" if wanted.pinned is None else equals("pinned", wanted.pinned),
+        "" if wanted.expired else f"expires_at IS NULL OR expires_at > {literal(now)}",
+    )

@@ -1,0 +1,104 @@
+"""`store.json`: which format a store has, which model its vectors are of, and which copy it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from memdesk.errors import StoreError
+from memdesk.memory import new_id
+from memdesk.store.durable import write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT = 1
+"""The format this memdesk writes and reads."""
+FILE = "store.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a store says of itself."""
+
+    format: int
+    lancedb: str
+    """The version of lancedb that wrote it last: an older one would corrupt it (LANCEDB.md §8)."""
+    memdesk: str
+    epoch: str
+    """Renewed when the store is restored or copied; a cursor holds for one epoch only."""
+    device: str
+    """This computer's name in clocks; renewed with the epoch."""
+    model: str
+    """The name of the embedding model, for people."""
+    fingerprint: str
+    """What the vectors depend on; vectors of two fingerprints are never mixed."""
+    dims: int
+    passages: str
+    """The table that search reads."""
+    stem: bool = True
+    """Whether the full-text index finds `run` for `running`."""
+
+    @classmethod
+    def fresh(cls, lancedb: str, memdesk: str, model: str, fingerprint: str, dims: int) -> Stamp:
+        """Return the stamp of a new store."""
+        table = f"passages_{fingerprint}"
+        return cls(FORMAT, lancedb, memdesk, new_id(), new_id(), model, fingerprint, dims, table)
+
+    def of_model(self, model: str, fingerprint: str, dims: int) -> Stamp:
+        """Return this stamp with another model's vectors in use."""
+        return replace(
+            self,
+            model=model,
+            fingerprint=fingerprint,
+            dims=dims,
+            passages=f"passages_{fingerprint}",
+        )
+
+
+def read_stamp(home: Path, lancedb: str) -> Stamp | None:
+    """Return the stamp of a store, or None where there is none.
+
+    Raises `StoreError` when it cannot be read, or was written by a newer memdesk or lancedb.
+    """
+    path = home / FILE
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        known = {field.name for field in fields(Stamp)}
+        if told["format"] > FORMAT:
+            raise StoreError(
+                f"this store was written by a newer memdesk ({told['memdesk']}, format "
+                f"{told['format']}; this one reads up to {FORMAT}); update memdesk to open it"
+            )
+        stamp = Stamp(**{name: value for name, value in told.items() if name in known})
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise StoreError(f"no permission to read {path}; check who owns it") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path} cannot be read ({error}); it was left as it is: restore it from a backup"
+        ) from error
+    _refuse_newer_lancedb(stamp, lancedb)
+    return stamp
+
+
+def _refuse_newer_lancedb(stamp: Stamp, lancedb: str) -> None:
+    if _series(stamp.lancedb) > _series(lancedb):
+        raise StoreError(
+            f"this store was written with lancedb {stamp.lancedb}, and the installed {lancedb} would "
+            "damage it; update memdesk and its packages to open it"
+        )
+
+
+def _series(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+
+
+def write_stamp(home: Path, stamp: Stamp) -> None:
+    """Put the stamp on the disk; an old or the new one survives a crash, never half of one."""
+    try:
+        write_json(home / FILE, asdict(stamp))
+    except OSError as error:
+        raise StoreError(f"cannot write {home / FILE}: {error.strerror or error}") from error

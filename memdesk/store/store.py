@@ -1,0 +1,306 @@
+"""The store: three LanceDB tables in one folder, spoken to in memories and passages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from memdesk.passages import Found, Passage
+from memdesk.store import schema
+from memdesk.store.durable import (
+    size_on_disk,
+)
+from memdesk.store.engine import MatchQuery, lancedb, pa
+from memdesk.store.filters import both, equals, literal, one_of, where
+from memdesk.store.stamp import Stamp, write_stamp
+from memdesk.store.table import Table, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from memdesk.memory import Filter, Memory
+    from memdesk.store.schema import PassageRow
+
+VERSION: str = lancedb.__version__
+_WHEN = "coalesce(happened_at, created_at)"
+_PROBES = 20
+_SESSION_COMMITS = 400  # caches are keyed by version and never shrink: LANCEDB.md §2
+_INDEX_CACHE = 64 << 20
+_METADATA_CACHE = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class WordsFound:
+    """What the full-text search found, before it is known how near each passage is in meaning."""
+
+    rows: pa.Table
+
+    def against(self, vector: np.ndarray | None) -> list[Found]:
+        """Return the passages, best first, with their cosine to `vector`."""
+        cosines = _cosines(self.rows.column("vector"), vector) if vector is not None else None
+        columns = _columns(self.rows, ("memory", "start", "end", "_score"))
+        return [
+            Found(memory, start, end, score, cosines[row] if cosines else None)
+            for row, (memory, start, end, score) in enumerate(columns)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the store's own counters stand."""
+
+    seq: int = 0
+    clock_ms: int = 0
+    clock_n: int = 0
+
+
+class Store:
+    """One person's memories on disk.
+
+    Reads may come from any thread and never lock. Every write is called with the writer lock held
+    and after `refresh()`.
+    """
+
+    def __init__(self, home: Path, stamp: Stamp) -> None:
+        """Open the tables of an existing store; use `open_store` from outside."""
+        self.home = home
+        self.stamp = stamp
+        self.repaired: tuple[str, ...] = ()
+        self._head = Head()
+        self._head_version = -1
+        self._commits = 0
+        db = connect(home)
+        self.memories = Table(db, home, "memories", durable=True)
+        self.history = Table(db, home, "history", durable=True)
+        self.passages = Table(db, home, stamp.passages, durable=False)
+
+    # Reading
+
+    def get(self, ids: Iterable[str]) -> dict[str, Memory]:
+        """Return the memories that have these ids, in any state."""
+        found = map(schema.memory_of, self.memories.fetch(one_of("id", ids)))
+        return {memory.id: memory for memory in found}
+
+    def find(
+        self, wanted: Filter, *, limit: int, after: tuple[datetime, str] | None = None
+    ) -> list[Memory]:
+        """Return memories of a filter, newest first; `after` is the last one's (created_at, id)."""
+        keyset = ""
+        if after:
+            at, id = literal(after[0]), literal(after[1])
+            keyset = f"created_at < {at} OR (created_at = {at} AND id < {id})"
+        condition = both(where(wanted, datetime.now(UTC), at=_WHEN), keyset)
+        found = self.memories.fetch(condition, limit=limit, newest=("created_at", "id"))
+        return [schema.memory_of(row) for row in found]
+
+    def same_texts(self, hashes: Iterable[str]) -> list[Memory]:
+        """Return the memories whose text has one of these hashes."""
+        found = self.memories.fetch(one_of("content_hash", hashes))
+        return [schema.memory_of(row) for row in found]
+
+    def revisions(self, condition: str) -> list[Memory]:
+        """Return earlier revisions by a predicate on `history`, newest first, each once."""
+        found = self.history.fetch(condition, newest=("seq",))
+        return list({(row["id"], row["seq"]): schema.memory_of(row) for row in found}.values())
+
+    def changed_by(self, change: str) -> tuple[list[Memory], list[Memory]]:
+        """Return what a change wrote: the memories still so, and the revisions since replaced."""
+        memories = [schema.memory_of(row) for row in self.memories.fetch(equals("change", change))]
+        present = {(memory.id, memory.seq) for memory in memories}
+        earlier = self.revisions(equals("change", change))
+        return memories, [memory for memory in earlier if (memory.id, memory.seq) not in present]
+
+    def latest(self, limit: int = 1) -> list[Memory]:
+        """Return the memories that changed last."""
+        return [
+            schema.memory_of(row) for row in self.memories.fetch("", limit=limit, newest=("seq",))
+        ]
+
+    def counts(self, column: str, wanted: Filter | None = None) -> dict[str, int]:
+        """Return how many memories have each value of a column (of a list: of each item)."""
+        condition = where(wanted, datetime.now(UTC), at=_WHEN) if wanted else ""
+        values = self.memories.rows(condition, columns=[column]).column(column)
+        if pa.types.is_list(values.type):
+            values = values.combine_chunks().flatten()
+        counted = values.value_counts().to_pylist()
+        ordered = sorted(counted, key=lambda each: (-each["counts"], str(each["values"])))
+        return {each["values"]: each["counts"] for each in ordered}
+
+    def search_words(self, words: str, wanted: Filter, limit: int) -> WordsFound:
+        """Return the passages that match words best, by BM25."""
+        condition = where(wanted, datetime.now(UTC), at="at")
+        return WordsFound(
+            self.passages.read(
+                lambda table: (
+                    table.search(MatchQuery(words, "text"), query_type="fts")
+                    .where(condition)
+                    .select(["memory", "start", "end", "_score", "vector"])
+                    .limit(limit)
+                    .to_arrow()
+                )
+            )
+        )
+
+    def search_vector(self, vector: np.ndarray, wanted: Filter, limit: int) -> list[Found]:
+        """Return the passages nearest to a vector, by their exact cosine."""
+        condition = where(wanted, datetime.now(UTC), at="at")
+        columns = ["memory", "start", "end", "vector"]
+        found = self.passages.read(
+            lambda table: (
+                table.search(vector, vector_column_name="vector")
+                .distance_type("cosine")
+                .nprobes(_PROBES)
+                .where(condition)
+                .select([*columns, "_distance"])
+                .limit(limit)
+                .to_arrow()
+            )
+        )
+        # The index compares rounded vectors; those it returns are compared exactly here.
+        cosines = _cosines(found.column("vector"), vector)
+        passages = [
+            Found(memory, start, end, None, cosine)
+            for (memory, start, end), cosine in zip(
+                _columns(found, columns[:3]), cosines, strict=True
+            )
+        ]
+        return sorted(passages, key=lambda each: -(each.cosine or 0.0))
+
+    def passages_of(self, ids: Iterable[str]) -> dict[str, list[tuple[Passage, np.ndarray | None]]]:
+        """Return the passages and vectors that search has of each memory."""
+        kept: dict[str, list[tuple[Passage, np.ndarray | None]]] = {}
+        columns = ["memory", "ordinal", "start", "end", "text", "vector"]
+        for memory, *parts, vector in _columns(
+            self.passages.rows(one_of("memory", ids), columns=columns), columns
+        ):
+            found = None if vector is None else np.asarray(vector, dtype=np.float32)
+            kept.setdefault(memory, []).append((Passage(*parts), found))
+        return kept
+
+    def pending(self, limit: int) -> list[tuple[str, Passage]]:
+        """Return passages that wait for their embedding, with the id of their memory."""
+        columns = ["memory", "ordinal", "start", "end", "text"]
+        found = self.passages.rows("embedded = false", columns=columns, limit=limit)
+        return [(memory, Passage(*parts)) for memory, *parts in _columns(found, columns)]
+
+    def unindexed(self, since: int) -> tuple[list[str], list[str]]:
+        """Return (missing, stale): memories that search has not as they are, and those it should not have.
+
+        Only revisions after the sequence number `since` are looked at.
+        """
+        condition = f"seq > {since} AND state <> 'tombstone'"
+        memories = self.memories.rows(condition, columns=["id", "seq"])
+        passages = self.passages.rows(f"seq > {since}", columns=["memory", "seq"])
+        wanted = set(_columns(memories, ["id", "seq"]))
+        indexed = set(_columns(passages, ["memory", "seq"]))
+        return (
+            sorted(id for id, _ in wanted - indexed),
+            sorted(id for id, _ in indexed - wanted),
+        )
+
+    def every(self, states: Sequence[str]) -> Iterator[list[Memory]]:
+        """Yield all memories in these states, in batches."""
+        for batch in self.memories.batches(one_of("state", states)):
+            yield [schema.memory_of(row) for row in batch.to_pylist()]
+
+    def revisions_of(self, id: str) -> list[Memory]:
+        """Return the earlier revisions of a memory, newest first."""
+        return self.revisions(equals("id", id))
+
+    # Writing
+
+    def refresh(self) -> Head:
+        """See every process's commits; return where the counters stand."""
+        for table in (self.memories, self.history, self.passages):
+            table.refresh()
+        version = self.memories.version
+        if version != self._head_version:
+            self._head = self._read_head()
+            self._head_version = version
+        return self._head
+
+    def _read_head(self) -> Head:
+        columns = ["seq", "clock_ms", "clock_n"]
+        rows = self.memories.rows(f"seq > {self._head.seq}", columns=columns).to_pylist()
+        honest = (datetime.now(UTC) + timedelta(minutes=5)).timestamp() * 1000
+        clocks = [(row["clock_ms"], row["clock_n"]) for row in rows if row["clock_ms"] <= honest]
+        best = max(clocks, default=(0, 0))
+        clock = max(best, (self._head.clock_ms, self._head.clock_n))
+        return Head(max((row["seq"] for row in rows), default=self._head.seq), *clock)
+
+    def insert(self, memories: Sequence[Memory]) -> None:
+        """Append memories whose ids are new; they are on the disk when this returns."""
+        self.memories.add(schema.memory_rows(memories))
+        self._committed(memories)
+
+    def replace(self, memories: Sequence[Memory], before: Sequence[Memory], at: datetime) -> None:
+        """Keep the revisions `before` as history, then put the new ones in their place."""
+        if before:
+            self.history.add(schema.history_rows(before, at))
+        self.memories.upsert(schema.memory_rows(memories), "id")
+        self._committed(memories)
+
+    def _committed(self, memories: Sequence[Memory]) -> None:
+        last = max(memories, key=lambda memory: memory.seq)
+        self._head = Head(last.seq, last.clock_ms, last.clock_n)
+        self._head_version = self.memories.version
+        self._commits += 1
+        if self._commits % _SESSION_COMMITS == 0:
+            self._reconnect()
+
+    def _reconnect(self) -> None:
+        db = connect(self.home)
+        for table in (self.memories, self.history, self.passages):
+            table.attach(db)
+
+    def drop_revisions(self, ids: Iterable[str]) -> None:
+        """Erase the history of memories."""
+        self.history.delete(one_of("id", ids))
+
+    def index(self, rows: Sequence[PassageRow], *, replaced: Iterable[str] = ()) -> None:
+        """Add passages to what search reads, in place of all those of the memories `replaced`."""
+        self.unindex(replaced)
+        if rows:
+            self.passages.add(schema.passage_rows(rows, self.stamp.dims))
+
+    def embed(self, rows: Sequence[PassageRow]) -> None:
+        """Give passages their vectors."""
+        self.passages.upsert(schema.passage_rows(rows, self.stamp.dims), "key")
+
+    def unindex(self, ids: Iterable[str]) -> None:
+        """Take memories out of what search reads."""
+        ids = list(ids)
+        if ids:
+            self.passages.delete(one_of("memory", ids))
+
+    def switch_to(self, stamp: Stamp) -> None:
+        """Make another model's passages the ones that search reads, for every process at once."""
+        self.passages.flush(always=True)
+        write_stamp(self.home, stamp)
+        self.stamp = stamp
+
+    def size(self) -> int:
+        """Return the bytes of the whole store folder."""
+        return size_on_disk(self.home)
+
+
+def _columns(found: pa.Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(found.column(name).to_pylist() for name in names), strict=True)
+
+
+def _cosines(vectors: pa.ChunkedArray, query: np.ndarray) -> list[float | None]:
+    if not len(vectors):
+        return []
+    array = vectors.combine_chunks()
+    known = np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False))
+    rows = np.asarray(array.drop_null().flatten()).reshape(len(known), len(query))
+    norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(query)
+    exact = rows @ query / np.where(norms == 0, 1, norms)
+    cosines: list[float | None] = [None] * len(array)
+    for place, cosine in zip(known.tolist(), exact.tolist(), strict=True):
+        cosines[place] = cosine
+    return cosines

@@ -1,0 +1,212 @@
+"""Keeping the tables small and fast: compaction, indexes, old versions, leftovers, purged text.
+
+Run by a short-lived child process, so that its memory goes when it ends (LANCEDB.md §2). Writers
+win every conflict with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+import warnings
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from memdesk.memory import TOMBSTONE
+from memdesk.store.durable import write_json
+from memdesk.store.filters import both, equals, literal
+from memdesk.store.opening import VECTOR_INDEX, word_index
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from memdesk.store.store import Store
+    from memdesk.store.table import Table
+
+log = logging.getLogger(__name__)
+
+COMMITS = 32
+"""Commits after which a table is compacted: each costs a search about 0.4 ms until then."""
+KEEP_SECONDS = 600.0
+"""How long readers of other processes may still use an old version."""
+_FILE = "maintenance.json"
+_LEFTOVER_SECONDS = 3600
+_MAX_SEGMENTS = 10
+_RETRAIN_GROWTH = 4
+_TRAINABLE = 256
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What maintenance has done, as `maintenance.json` keeps it."""
+
+    at: float = 0.0
+    versions: dict[str, int] = field(default_factory=dict)
+    """Each table's version when it was compacted last."""
+    clean: bool = True
+    """Whether no old version was left for the readers' sake."""
+    trained: dict[str, int] = field(default_factory=dict)
+    """Rows each vector index was trained on."""
+    indexed: dict[str, int] = field(default_factory=dict)
+    """The sequence number up to which each passages table is known to be whole and on the disk."""
+    scrub: str = ""
+    """due: purged text is in the files; waiting: only in versions kept for readers."""
+
+
+def _read(home: Path) -> Done:
+    try:
+        return Done(**json.loads((home / _FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return Done()
+
+
+def _write(home: Path, done: Done) -> None:
+    write_json(home / _FILE, asdict(done))
+
+
+def _tables(store: Store) -> tuple[Table, ...]:
+    return store.memories, store.history, store.passages
+
+
+def maintenance_due(store: Store) -> bool:
+    """Tell whether enough was written, or enough time has passed, for maintenance to pay."""
+    done = _read(store.home)
+    if done.scrub == "due":
+        return True
+    if not done.clean and time.time() - done.at > KEEP_SECONDS:
+        return True
+    return any(
+        table.version - done.versions.get(table.name, 0) >= COMMITS for table in _tables(store)
+    )
+
+
+def lapsed(
+    store: Store, state: str, *, expired: datetime | None = None, before: datetime | None = None
+) -> list[str]:
+    """Return the ids of memories in a state that had expired, or were changed last before a moment."""
+    condition = both(
+        equals("state", state),
+        f"expires_at <= {literal(expired)}" if expired else "",
+        f"updated_at < {literal(before)}" if before else "",
+    )
+    return [
+        str(id) for id in store.memories.rows(condition, columns=["id"]).column("id").to_pylist()
+    ]
+
+
+def old_tombstones(store: Store, before: datetime) -> bool:
+    """Tell whether there are tombstones from before a moment."""
+    return bool(lapsed(store, TOMBSTONE, before=before))
+
+
+def drop_tombstones(store: Store, before: datetime) -> None:
+    """Drop tombstones from before a moment; the one that holds the last sequence number stays."""
+    condition = both(
+        equals("state", TOMBSTONE),
+        f"updated_at < {literal(before)}",
+        f"seq < {store.refresh().seq}",
+    )
+    store.memories.delete(condition)
+
+
+def request_scrub(store: Store) -> None:
+    """Ask that purged text leaves the files too, not only the answers."""
+    _write(store.home, replace(_read(store.home), scrub="due"))
+
+
+def indexed_until(store: Store) -> int:
+    """Return the sequence number up to which search is known to have every memory."""
+    return _read(store.home).indexed.get(store.passages.name, 0)
+
+
+def maintain(
+    store: Store,
+    locked: Callable[[], contextlib.AbstractContextManager[None]],
+    *,
+    indexed: int,
+    keep_seconds: float = KEEP_SECONDS,
+) -> None:
+    """Compact, index and clean the tables; one process at a time.
+
+    Old versions younger than `keep_seconds` stay for readers of other processes. `locked` holds the
+    writer lock, needed only to rewrite tables after a purge. `indexed` is the sequence number up to
+    which the caller has found every memory in the passages.
+    """
+    done = _read(store.home)
+    scrubbing = done.scrub == "due"
+    settled = keep_seconds == 0 or time.time() - done.at > keep_seconds
+    idle = all(table.version == done.versions.get(table.name) for table in _tables(store))
+    if scrubbing:
+        with locked():
+            _rewrite(store)
+    for table in _tables(store):
+        if not settled and table.version == done.versions.get(table.name):
+            continue
+        _compact(table, keep_seconds)
+        _sweep(table.path)
+    trained = _train(store, done, anew=scrubbing)
+    if scrubbing and keep_seconds == 0:
+        for table in _tables(store):
+            _compact(table, keep_seconds)  # the replaced indexes are old versions only now
+    for table in _tables(store):
+        table.flush(always=True)
+    versions = {table.name: table.version for table in _tables(store)}
+    scrub = "waiting" if scrubbing else done.scrub
+    scrub = "" if scrub == "waiting" and settled and (keep_seconds == 0 or not scrubbing) else scrub
+    clean = not scrub and (keep_seconds == 0 or (idle and settled))
+    known = {**done.indexed, store.passages.name: indexed}
+    _write(store.home, Done(time.time(), versions, clean, trained, known, scrub))
+
+
+def _compact(table: Table, keep_seconds: float) -> None:
+    for attempt in range(_TRIES):
+        table.refresh()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # it warns of a margin of 0
+                table.lance.optimize(cleanup_older_than=timedelta(seconds=keep_seconds))
+        except RuntimeError as error:
+            if "commit conflict" not in str(error) or attempt == _TRIES - 1:
+                log.warning("maintenance of %s gave way: %s", table.name, str(error)[:200])
+                return
+        else:
+            return
+
+
+def _rewrite(store: Store) -> None:
+    """Write every row anew, so that compaction leaves no file with purged text in it."""
+    store.refresh()
+    for table in _tables(store):
+        table.lance.update(where="true", values_sql={"seq": "seq"})
+
+
+def _train(store: Store, done: Done, *, anew: bool) -> dict[str, int]:
+    """Build the search indexes anew when the vectors have outgrown them, or hold purged words."""
+    table = store.passages
+    rows = table.count("embedded = true")
+    known = done.trained.get(table.name, 0)
+    segments = table.lance.index_stats("vector_idx")
+    grown = rows >= max(_TRAINABLE, known * _RETRAIN_GROWTH)
+    if anew or grown or (segments and (segments.num_indices or 1) > _MAX_SEGMENTS):
+        with contextlib.suppress(RuntimeError):  # a writer was faster: next time
+            table.lance.create_index("vector", config=VECTOR_INDEX, replace=True)
+            known = rows
+    if anew:
+        table.lance.create_index("text", config=word_index(store.stamp), replace=True)
+    return {**done.trained, table.name: known}
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed writers left: LanceDB never does (LANCEDB.md §4)."""
+    oldest = time.time() - _LEFTOVER_SECONDS
+    for pattern in ("**/.tmp*", "**/*.manifest#*"):
+        for path in folder.glob(pattern):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
