@@ -1,0 +1,266 @@
+"""What every verb stands on: the store, the model and the lock, each opened when first needed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotReady
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from memdesk import __version__
+from memdesk.catalog import BUNDLED
+from memdesk.clock import tick
+from memdesk.errors import Busy, MemdeskError, ModelError, StoreError
+from memdesk.lock import WriterLock
+from memdesk.memory import clean_word, new_id, now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    import numpy as np
+
+    from memdesk.embedder import Embedding
+    from memdesk.memory import Memory
+    from memdesk.store import Store
+
+log = logging.getLogger(__name__)
+
+MODEL_WAIT = 1.5
+"""How long a call waits for the model, in seconds, before it does with words alone."""
+MAINTENANCE = "maintenance"
+"""The actor of what the store does by itself; undo passes it over."""
+_THREADS = 4
+_ASK_SECONDS = 2.0
+
+
+@dataclass
+class Writing:
+    """One write under the lock: its change, its moment, and the store's next sequence and clock."""
+
+    store: Store
+    change: str
+    actor: str
+    at: datetime
+    _seq: int
+    _clock: tuple[int, int]
+
+    def sign(self, memory: Memory) -> Memory:
+        """Return the memory as this change's next revision; its clock exceeds the one it had."""
+        self._seq += 1
+        last = max(self._clock, (memory.clock_ms, memory.clock_n))
+        self._clock = tick(last, int(self.at.timestamp() * 1000))
+        return replace(
+            memory,
+            seq=self._seq,
+            clock_ms=self._clock[0],
+            clock_n=self._clock[1],
+            device=self.store.stamp.device,
+            updated_at=self.at,
+            change=self.change,
+            actor=self.actor,
+        )
+
+
+@dataclass
+class Core:
+    """The opened parts of one desk, shared by all its verbs and threads."""
+
+    home: Path
+    embedder: Embedding | None
+    default_space: str
+    wait: float
+    """How long a write waits for the lock, in seconds."""
+    start_maintenance: Callable[[], None] | None
+    models: Callable[[str], Embedding] | None
+    """Gives the model of a name, for a store whose vectors are another model's."""
+    background: bool
+    on_open: Callable[[Core], None]
+    notes: list[str] = field(default_factory=list)
+    """What a person should know of this store, found while opening it."""
+    trouble: str = ""
+    """Why the model cannot be used at present; empty while it can."""
+    model_ready: bool = False
+    """Whether the model has answered once."""
+
+    def __post_init__(self) -> None:
+        self._store: Store | None = None
+        self._opening = threading.Lock()
+        self._stamp_seen = 0
+        self._maintained = -_ASK_SECONDS
+        self.closing = threading.Event()
+        self.lock = WriterLock(self.home / "write.lock", "memdesk")
+        self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="memdesk")
+        self._duties = ThreadPoolExecutor(1, thread_name_prefix="memdesk-duty")
+
+    def duty(self, work: Callable[[Core], object]) -> None:
+        """Do something beside the calls, one thing after the other."""
+        if not self.closing.is_set():
+            self._duties.submit(work, self)
+
+    def settled(self) -> Future[None]:
+        """Return what is done when all duties begun so far are."""
+        return self._duties.submit(lambda: None)
+
+    @contextlib.contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Tell whether this process is the only one at some duty, and hold it so meanwhile."""
+        try:
+            with WriterLock(self.home / f"{name}.lock", name).hold(0):
+                yield True
+        except Busy:
+            yield False
+
+    # The store
+
+    def store(self) -> Store:
+        """Return the open store; opened, made or mended the first time.
+
+        Raises `StoreError`, and `Busy` where it must be made or mended and cannot be locked.
+        """
+        with self._opening:
+            if self._store is None or self._stamp_changed():
+                self._store = self._open()
+                self.notes.extend(self._store.repaired)
+                self.on_open(self)
+            return self._store
+
+    def _open(self) -> Store:
+        from memdesk.store import open_store
+
+        spec = self.embedder.spec if self.embedder else BUNDLED
+        model = (spec.name, spec.fingerprint, spec.dims)
+        store = open_store(self.home, __version__, model, self.locked)
+        self._stamp_seen = self._stamp_time()
+        self._use_model_of(store)
+        return store
+
+    def _use_model_of(self, store: Store) -> None:
+        """Take the model that the store's vectors are of; vectors of two models are never mixed."""
+        stamp = store.stamp
+        if self.embedder and self.embedder.spec.fingerprint == stamp.fingerprint:
+            return
+        self.embedder = None
+        self.trouble = (
+            f"this store's vectors are of the model {stamp.model}, which is not available"
+        )
+        if self.models:
+            with contextlib.suppress(ModelError):
+                found = self.models(stamp.model)
+                if found.spec.fingerprint == stamp.fingerprint:
+                    self.embedder, self.trouble = found, ""
+
+    def _stamp_time(self) -> int:
+        try:
+            return (self.home / "store.json").stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def _stamp_changed(self) -> bool:
+        return self._stamp_time() != self._stamp_seen
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the writer lock; raises `Busy`."""
+        self._make_home()
+        with self.lock.hold(self.wait):
+            yield
+
+    def _make_home(self) -> None:
+        try:
+            self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StoreError(f"cannot use the folder {self.home}: {error.strerror}") from error
+
+    @contextlib.contextmanager
+    def writing(self, actor: str, change: str | None = None) -> Iterator[Writing]:
+        """Hold the writer lock around one change, with every process's commits in sight.
+
+        Raises `Busy` when another process keeps the lock.
+        """
+        self.store()
+        with self.locked():
+            store = self.store()  # another process may have switched the model meanwhile
+            head = store.refresh()
+            who = clean_word(actor, "actor")
+            yield Writing(
+                store, change or new_id(), who, now(), head.seq, (head.clock_ms, head.clock_n)
+            )
+        self.maintain_if_due()
+
+    def maintain_soon(self) -> None:
+        """Start the maintenance child now if something waits for it."""
+        self._maintained = -_ASK_SECONDS
+        self.maintain_if_due()
+
+    def maintain_if_due(self) -> None:
+        """Start the maintenance child when it pays; asked at most every two seconds."""
+        if self.start_maintenance is None or time.monotonic() - self._maintained < _ASK_SECONDS:
+            return
+        self._maintained = time.monotonic()
+        from memdesk.store import maintenance_due
+
+        try:
+            if maintenance_due(self.store()) and self._nobody_at(MAINTENANCE):
+                self.start_maintenance()
+        except (MemdeskError, OSError) as error:
+            log.warning("maintenance was not started: %s", error)
+
+    def _nobody_at(self, name: str) -> bool:
+        with self.alone(name) as alone:
+            return alone
+
+    # The model
+
+    def vectors(self, texts: Sequence[str]) -> Future[np.ndarray | None]:
+        """Begin to embed documents; None comes out where the model cannot be used."""
+        return self.pool.submit(self._embed, texts)
+
+    def query_vector(self, text: str) -> Future[np.ndarray | None]:
+        """Begin to embed a question; None comes out where the model cannot be used."""
+        return self.pool.submit(self._embed_query, text)
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray | None:
+        with self._model() as embedder:
+            return embedder.embed_documents(texts) if embedder else None
+        return None
+
+    def _embed_query(self, text: str) -> np.ndarray | None:
+        with self._model() as embedder:
+            return embedder.embed_query(text) if embedder else None
+        return None
+
+    @contextlib.contextmanager
+    def _model(self) -> Iterator[Embedding | None]:
+        try:
+            yield self.embedder
+        except ModelError as error:
+            if self.trouble != str(error):
+                log.warning("the model cannot be used: %s", error)
+            self.trouble = str(error)
+        else:
+            if self.embedder:
+                self.trouble, self.model_ready = "", True
+
+    def close(self, timeout: float) -> None:
+        """Let a write in flight finish, at most so long, and stop what runs in the background."""
+        self.closing.set()
+        with contextlib.suppress(Busy, StoreError), self.lock.hold(timeout):
+            pass
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        self._duties.shutdown(wait=False, cancel_futures=True)
+        if self.embedder:
+            self.embedder.close()
+
+
+def in_time(future: Future[np.ndarray | None], seconds: float = MODEL_WAIT) -> np.ndarray | None:
+    """Return what a model call gives, or None when it takes longer than a call may wait for it."""
+    try:
+        return future.result(timeout=seconds)
+    except NotReady:
+        return None

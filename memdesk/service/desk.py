@@ -1,0 +1,180 @@
+"""The service: the verbs of memdesk, the same for every front."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memdesk.errors import ModelError
+from memdesk.memory import PERSONAL, Filter, check_space
+from memdesk.service import indexing, reading, undoing, upkeep, writing
+from memdesk.service.core import Core
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from memdesk.answers import Changed, Page, Profile, Recalled, Remembered, Revision, Stats
+    from memdesk.catalog import ModelSpec
+    from memdesk.embedder import Embedding
+    from memdesk.memory import Draft, Edit, Memory
+
+_EVERYTHING = Filter()
+
+
+class Service:
+    """One person's memories; thread-safe, synchronous, and safe beside other processes.
+
+    Every verb raises `Invalid` for input it cannot use and `StoreError` when the store fails; those
+    that write raise `Busy` when another process keeps the lock. `actor` is who asks, for the
+    history; `change` is an id of the caller's: the same one again returns the first result.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        embedder: Embedding | None,
+        *,
+        default_space: str = PERSONAL,
+        wait: float = 30.0,
+        maintain: Callable[[], None] | None = None,
+        models: Callable[[str], Embedding] | None = None,
+        background: bool = True,
+    ) -> None:
+        """Prepare a desk on the folder `home`; nothing is opened until a verb needs it.
+
+        `wait` is how long a write waits for the lock, in seconds; `maintain` starts the
+        maintenance child; `models` gives the model of a name, for a store of another model;
+        `background` embeds what waits beside the calls.
+        """
+        self._core = Core(
+            home,
+            embedder,
+            default_space,
+            wait,
+            maintain,
+            models,
+            background,
+            on_open=indexing.opened,
+        )
+
+    def warm(self) -> None:
+        """Load the store and the model before they are needed; a missing model is no error."""
+        coming = self._core.query_vector("warm")
+        self._core.store()
+        coming.result()
+        self._core.maintain_if_due()
+
+    def scope(self, space: str | None) -> tuple[str, ...]:
+        """Return the spaces that a recall in `space` looks in: itself and `personal`."""
+        chosen = check_space(space) if space else self._core.default_space
+        return tuple(dict.fromkeys((chosen, PERSONAL)))
+
+    # Reading
+
+    def recall(
+        self, query: str, *, limit: int = 5, where: Filter = _EVERYTHING, max_tokens: int = 0
+    ) -> Recalled:
+        """Return the memories that answer a question best; `max_tokens` 0 means no budget."""
+        return reading.recall(self._core, query, limit, where, max_tokens)
+
+    def get(self, ids: Sequence[str]) -> tuple[Memory, ...]:
+        """Return memories by their ids, in any state; raises `NotFound`."""
+        return reading.get(self._core, ids)
+
+    def list(
+        self, *, where: Filter = _EVERYTHING, limit: int = 20, cursor: str | None = None
+    ) -> Page:
+        """Return one page of memories, newest first."""
+        return reading.list_(self._core, where, limit, cursor)
+
+    def history(self, id: str) -> tuple[Revision, ...]:
+        """Return every state a memory was in, newest first; raises `NotFound`."""
+        return reading.history(self._core, id)
+
+    def profile(self, *, space: str = PERSONAL, max_tokens: int = 1000) -> Profile:
+        """Return what is always worth knowing, pinned first, to the token budget."""
+        return reading.profile(self._core, space, max_tokens)
+
+    def stats(self) -> Stats:
+        """Return the store in numbers."""
+        return reading.stats(self._core)
+
+    # Writing
+
+    def remember(
+        self, draft: Draft, *, actor: str = "person", change: str | None = None
+    ) -> Remembered:
+        """Store a draft, unless the same is there; it is on the disk when this returns."""
+        return writing.remember(self._core, draft, actor, change)
+
+    def remember_many(
+        self,
+        drafts: Iterable[Draft],
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[Remembered, ...]:
+        """Store many drafts in batches; `progress` hears how many are on the disk."""
+        return writing.remember_many(self._core, drafts, actor, change, progress)
+
+    def revise(
+        self, id: str, edit: Edit, *, actor: str = "person", change: str | None = None
+    ) -> Memory:
+        """Change some fields of a live memory; raises `NotFound`, or `Conflict` when it is not live."""
+        return writing.revise(self._core, id, edit, actor, change)
+
+    def forget(
+        self,
+        ids: Sequence[str],
+        *,
+        reason: str = "",
+        actor: str = "person",
+        change: str | None = None,
+    ) -> Changed:
+        """Move memories to the trash, all or none; raises `NotFound`."""
+        return writing.forget(self._core, ids, reason, actor, change)
+
+    def restore(
+        self, ids: Sequence[str], *, actor: str = "person", change: str | None = None
+    ) -> Changed:
+        """Bring memories back from the trash; raises `NotFound`."""
+        return writing.restore(self._core, ids, actor, change)
+
+    def purge(
+        self, ids: Sequence[str], *, actor: str = "person", change: str | None = None
+    ) -> Changed:
+        """Erase memories of the trash for good; raises `NotFound`, `Invalid` for one not there."""
+        return writing.purge(self._core, ids, actor, change)
+
+    def undo(self, change: str | None = None, *, actor: str = "person") -> Changed:
+        """Take back one change, the last by default; reports what has changed since."""
+        return undoing.undo(self._core, change, actor)
+
+    # Upkeep
+
+    def embed_pending(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Embed the passages of long texts that wait for it; `progress` hears (done, total)."""
+        return indexing.embed_pending(self._core, progress)
+
+    def use_model(self, spec: ModelSpec, progress: Callable[[int, int], None] | None = None) -> int:
+        """Embed everything with another model, then switch to it; raises `ModelError`."""
+        if self._core.models is None:
+            raise ModelError("this desk was opened without a catalogue of models")
+        return upkeep.use_model(self._core, self._core.models(spec.name), progress)
+
+    def reindex(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Build what search reads anew from the memories; return how many there are."""
+        return upkeep.reindex(self._core, progress)
+
+    def maintain(self, *, keep_seconds: float = 600.0, linger_seconds: float = 0.0) -> bool:
+        """Do the duties of maintenance; False when another process is at it.
+
+        Old versions younger than `keep_seconds` stay for readers; `linger_seconds` is how long to
+        wait for more to do.
+        """
+        return upkeep.maintain(self._core, keep_seconds, linger_seconds)
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Wait for a write in flight, at most `timeout` seconds, and let everything go."""
+        self._core.close(timeout)

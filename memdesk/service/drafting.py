@@ -1,0 +1,152 @@
+"""From what a caller asks for to a memory that may be stored: every check of input is here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from memdesk.errors import Invalid
+from memdesk.memory import (
+    LIVE,
+    TRUSTS,
+    Draft,
+    Edit,
+    Memory,
+    Source,
+    check_id,
+    check_kind,
+    check_metadata,
+    check_space,
+    clean_tags,
+    clean_text,
+    clean_word,
+    content_hash,
+    new_id,
+)
+from memdesk.moment import Moment, parse_moment
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_ROLES = ("user", "assistant", "system", "tool")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A draft that passed every check, as the memory it will be but for its stamps."""
+
+    memory: Memory
+    removed: int
+    """Characters that were removed from its text."""
+
+
+def check(draft: Draft, now: datetime) -> Checked:
+    """Return the memory that a draft asks for; raises `Invalid` naming the field that is wrong."""
+    text, removed = clean_text(draft.text)
+    happened = _happened(draft.happened_at or "")
+    memory = Memory(
+        id=new_id(),
+        text=text,
+        kind=check_kind(draft.kind),
+        tags=clean_tags(draft.tags),
+        space=check_space(draft.space),
+        audience=clean_tags(draft.audience),
+        source=_source(draft.source),
+        session=clean_word(draft.session or "", "session") or None,
+        position=_position(draft.position),
+        role=_role(draft.role),
+        speaker=clean_word(draft.speaker or "", "speaker") or None,
+        happened_at=happened.at if happened else None,
+        happened_precision=happened.precision if happened else None,
+        utc_offset_min=happened.utc_offset_min if happened else None,
+        created_at=now,
+        updated_at=now,
+        expires_at=_expiry(draft.expires_at or "", now),
+        state=LIVE,
+        replaces=check_id(draft.replaces, "replaces") if draft.replaces else None,
+        replaced_by=None,
+        pinned=draft.pinned,
+        confidence=_confidence(draft.confidence),
+        flags=(),
+        reviewed=None,
+        metadata=check_metadata(draft.metadata),
+        content_hash=content_hash(text),
+        clock_ms=0,
+        clock_n=0,
+        device="",
+        seq=0,
+        change="",
+        actor="",
+    )
+    return Checked(memory, removed)
+
+
+def edited(memory: Memory, edit: Edit, now: datetime) -> Memory:
+    """Return the memory with an edit applied, but for its stamps; raises `Invalid`."""
+    changes: dict[str, object] = {}
+    if edit.text is not None:
+        changes["text"] = clean_text(edit.text)[0]
+        changes["content_hash"] = content_hash(str(changes["text"]))
+    if edit.happened_at is not None:
+        happened = _happened(edit.happened_at)
+        changes["happened_at"] = happened.at if happened else None
+        changes["happened_precision"] = happened.precision if happened else None
+        changes["utc_offset_min"] = happened.utc_offset_min if happened else None
+    if edit.expires_at is not None:
+        changes["expires_at"] = _expiry(edit.expires_at, now)
+    checks = {
+        "kind": check_kind,
+        "tags": clean_tags,
+        "space": check_space,
+        "audience": clean_tags,
+        "pinned": bool,
+        "confidence": _confidence,
+        "metadata": check_metadata,
+    }
+    for name, checked in checks.items():
+        value = getattr(edit, name)
+        if value is not None:
+            changes[name] = checked(value)  # type: ignore[operator]
+    if not any(getattr(edit, field.name) is not None for field in fields(edit)):
+        raise Invalid("revise", "names nothing to change; give a text, kind, tags or another field")
+    return replace(memory, **changes)  # type: ignore[arg-type]
+
+
+def _source(source: Source) -> Source:
+    if source.trust not in TRUSTS:
+        raise Invalid("source", f"trust must be one of {', '.join(TRUSTS)}")
+    name = clean_word(source.name, "source", 100) or "unknown"
+    return Source(name, source.trust, clean_word(source.ref, "source", 2000))
+
+
+def _role(role: str | None) -> str | None:
+    if role is not None and role not in _ROLES:
+        raise Invalid("role", f"must be one of {', '.join(_ROLES)}")
+    return role
+
+
+def _position(position: int | None) -> int | None:
+    if position is not None and not 0 <= position < 2**63:
+        raise Invalid("position", "must be 0 or a positive whole number")
+    return position
+
+
+def _happened(text: str) -> Moment | None:
+    return parse_moment(text, "happened_at") if text else None
+
+
+def _expiry(text: str, now: datetime) -> datetime | None:
+    if not text:
+        return None
+    at = parse_moment(text, "expires_at").end
+    if at <= now:
+        raise Invalid(
+            "expires_at", "is in the past, so it would be forgotten at once; give a later moment"
+        )
+    return at
+
+
+def _confidence(value: float | None) -> float | None:
+    if value is not None and not 0.0 <= value <= 1.0:
+        raise Invalid("confidence", "must be between 0 and 1")
+    return value

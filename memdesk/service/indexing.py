@@ -1,0 +1,203 @@
+"""From memories to what search reads: passages, their words and their vectors."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memdesk.errors import Busy, MemdeskError, ModelError
+from memdesk.memory import LIVE, REPLACED, TRASHED
+from memdesk.passages import Passage, head, split
+from memdesk.service.core import MAINTENANCE, in_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    import numpy as np
+
+    from memdesk.memory import Memory
+    from memdesk.service.core import Core
+    from memdesk.store import PassageRow, Store
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 8
+"""Passages that are embedded inside the call; more follow in the background (DESIGN §2)."""
+_BATCH = 64
+_INDEXED = (LIVE, TRASHED, REPLACED)
+
+
+def passages(memory: Memory) -> list[Passage]:
+    """Return a memory's passages; a long text has one more, its head."""
+    spans = split(memory.text)
+    date = _date_words(memory)
+    found = [
+        Passage(number, start, end, date + memory.text[start:end])
+        for number, (start, end) in enumerate(spans)
+    ]
+    if len(found) > 1:
+        found.insert(0, Passage(-1, 0, head(memory.text), ""))
+    return found
+
+
+def _date_words(memory: Memory) -> str:
+    """Return the date as words, so that a question that names it finds it (RECALL.md, recipe Z 1)."""
+    at = memory.happened_at
+    if at is None:
+        return ""
+    known = {"year": f"{at:%Y}", "month": f"{at:%B %Y}"}
+    return f"[{known.get(memory.happened_precision or '', f'{at.day} {at:%B %Y}')}] "
+
+
+def meaning(memory: Memory, passage: Passage) -> str:
+    """Return the text that a passage's vector is of: who speaks, and the words."""
+    text = memory.text[passage.start : passage.end]
+    return f"{memory.speaker}: {text}" if memory.speaker else text
+
+
+def rows(
+    memory: Memory, found: Sequence[Passage], vectors: Sequence[np.ndarray] | np.ndarray | None
+) -> list[PassageRow]:
+    """Return a memory's passages with the vectors of the first so many; the others wait."""
+    from memdesk.store import PassageRow
+
+    known = [] if vectors is None else list(vectors)
+    waiting = [None] * (len(found) - len(known))
+    return [
+        PassageRow(memory, passage, vector)
+        for passage, vector in zip(found, [*known, *waiting], strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A memory cut into passages, whose first vectors are on their way."""
+
+    passages: list[Passage]
+    coming: Future[np.ndarray | None]
+    fingerprint: str
+    """The model that makes the vectors."""
+
+    def rows(self, store: Store, memory: Memory) -> list[PassageRow]:
+        """Return the passages to index; those without a vector in time wait for it."""
+        vectors = in_time(self.coming)
+        # Another process may have switched the store's model since.
+        return rows(
+            memory, self.passages, vectors if self.fingerprint == store.stamp.fingerprint else None
+        )
+
+
+def begin(core: Core, memory: Memory) -> Begun:
+    """Cut a memory into passages and begin to embed the first of them."""
+    found = passages(memory)
+    texts = [meaning(memory, passage) for passage in found[:AT_ONCE]]
+    fingerprint = core.embedder.spec.fingerprint if core.embedder else ""
+    return Begun(found, core.vectors(texts), fingerprint)
+
+
+def rebuild(store: Store, memories: Sequence[Memory], core: Core | None = None) -> None:
+    """Index memories anew; without `core` by their words only, and their vectors follow.
+
+    The caller holds the lock.
+    """
+    begun = [(memory, begin(core, memory)) for memory in memories] if core else []
+    made = [row for memory, each in begun for row in each.rows(store, memory)]
+    if core is None:
+        made = [row for memory in memories for row in rows(memory, passages(memory), None)]
+    store.index(made, replaced=[memory.id for memory in memories])
+
+
+def mend(core: Core, *, whole: bool = False) -> None:
+    """Bring what search reads in line with the memories: after a crash, or a lost table."""
+    from memdesk.store import indexed_until
+
+    store = core.store()
+    since = 0 if whole else indexed_until(store)
+    if not any(store.unindexed(since)):
+        return
+    with core.writing(MAINTENANCE) as write:
+        missing, stale = write.store.unindexed(since)
+        write.store.unindex(set(stale) - set(missing))
+        for start in range(0, len(missing), _BATCH):
+            found = write.store.get(missing[start : start + _BATCH])
+            rebuild(write.store, list(found.values()))
+    if missing or stale:
+        log.warning("indexed %d memories anew", len(missing))
+
+
+def embed_pending(core: Core, progress: Callable[[int, int], None] | None = None) -> int:
+    """Embed the passages that wait for it; return how many were done.
+
+    One process at a time does this; another returns 0 at once. Raises `ModelError`.
+    """
+    done = 0
+    with core.alone("embedding") as alone:
+        total = core.store().passages.count("embedded = false") if alone else 0
+        while alone and not core.closing.is_set():
+            batch = core.store().pending(_BATCH)
+            if not batch:
+                break
+            embedded = _embed_batch(core, batch)
+            if not embedded:
+                break  # someone else changed them all meanwhile; the next call sees what is left
+            done += embedded
+            if progress:
+                progress(done, max(total, done))
+    return done
+
+
+def _embed_batch(core: Core, batch: list[tuple[str, Passage]]) -> int:
+    embedder = core.embedder
+    if embedder is None:
+        raise ModelError(core.trouble or "no embedding model is available")
+    before = core.store().get({id for id, _ in batch})
+    known = [(before[id], passage) for id, passage in batch if id in before]
+    vectors = embedder.embed_documents([meaning(memory, passage) for memory, passage in known])
+    with core.writing("embedding") as write:
+        now = write.store.get(before)
+        waiting = {
+            (id, passage)
+            for id, kept in write.store.passages_of(before).items()
+            for passage, vector in kept
+            if vector is None
+        }
+        made = [
+            row
+            for (memory, passage), vector in zip(known, vectors, strict=True)
+            if (memory.id, passage) in waiting and now[memory.id].text == memory.text
+            for row in rows(now[memory.id], [passage], [vector])
+        ]
+        if made:
+            write.store.embed(made)
+        if len(known) < len(batch):
+            write.store.unindex({id for id, _ in batch} - set(before))
+    return len(made)
+
+
+def embed_in_background(core: Core) -> None:
+    """Let the passages that wait be embedded beside the calls of this process."""
+    if core.background:
+        core.duty(_embed_quietly)
+
+
+def _embed_quietly(core: Core) -> None:
+    try:
+        embed_pending(core)
+    except (MemdeskError, Busy) as error:
+        log.warning("passages still wait for their embedding: %s", error)
+
+
+def opened(core: Core) -> None:
+    """What is due when a store has been opened: mend the index, embed what waits."""
+    core.duty(_settle)
+
+
+def _settle(core: Core) -> None:
+    try:
+        mend(core)
+        if core.background and core.embedder and core.store().pending(1):
+            embed_pending(core)
+    except MemdeskError as error:
+        log.warning("the search index could not be checked: %s", error)

@@ -1,0 +1,229 @@
+"""The verbs that read: none of them locks, none of them writes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from memdesk import ranking
+from memdesk.answers import Hit, Page, Profile, Recalled, Revision, Stats
+from memdesk.errors import Invalid, NotFound
+from memdesk.memory import (
+    LIVE,
+    PERSONAL,
+    STATES,
+    TRUSTS,
+    Filter,
+    Memory,
+    check_id,
+    check_kind,
+    check_space,
+    clean,
+    clean_tags,
+    count_tokens,
+)
+from memdesk.service.core import in_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from memdesk.service.core import Core
+    from memdesk.store import Store
+
+MAX_RECALL = 50
+MAX_LIST = 1000
+MAX_QUERY = 10_000
+CANDIDATES = 100
+"""Passages each search gives to the ranking (RECALL.md, recipe Z 3)."""
+_SETTLED = ("preference", "fact", "decision")
+_PROFILE_POOL = 200
+
+
+def recall(core: Core, query: str, limit: int, where: Filter, max_tokens: int) -> Recalled:
+    """Return the memories that answer a question best, by their words and by their meaning."""
+    question = _checked_query(query)
+    limit = _checked_limit(limit, MAX_RECALL)
+    where = checked_filter(where)
+    store = core.store()
+    vector_coming = core.query_vector(question)
+    words_coming = core.pool.submit(
+        store.search_words, ranking.keywords(question), where, CANDIDATES
+    )
+    vector = in_time(vector_coming)
+    by_meaning = store.search_vector(vector, where, CANDIDATES) if vector is not None else []
+    by_words = words_coming.result().against(vector)
+    ranked = ranking.rank(by_words, by_meaning)[:limit]
+    hits = _hits(store, ranked)
+    return Recalled(_within(hits, max_tokens), _degraded(core, missing=vector is None))
+
+
+def _degraded(core: Core, *, missing: bool) -> str | None:
+    if not missing:
+        return None
+    return core.trouble or "the model is still loading"
+
+
+def _hits(store: Store, ranked: Sequence[ranking.Ranked]) -> list[Hit]:
+    """Fetch what was ranked; a memory forgotten in this very moment is left out."""
+    found = store.get([each.memory for each in ranked])
+    return [
+        Hit(
+            memory=found[each.memory],
+            score=each.score,
+            passage=found[each.memory].text[each.start : each.end],
+            span=(each.start, each.end),
+            keyword_rank=each.keyword_rank,
+            keyword_score=each.keyword_score,
+            vector_rank=each.vector_rank,
+            cosine=each.cosine,
+        )
+        for each in ranked
+        if each.memory in found and found[each.memory].text
+    ]
+
+
+def _within(hits: Sequence[Hit], max_tokens: int) -> tuple[Hit, ...]:
+    """Return the best hits whose texts fit the budget; the first always stays."""
+    if max_tokens <= 0:
+        return tuple(hits)
+    kept: list[Hit] = []
+    spent = 0
+    for hit in hits:
+        spent += count_tokens(hit.memory.text)
+        if kept and spent > max_tokens:
+            break
+        kept.append(hit)
+    return tuple(kept)
+
+
+def get(core: Core, ids: Sequence[str]) -> tuple[Memory, ...]:
+    """Return memories by their ids, in any state; raises `NotFound` for the first that is none."""
+    wanted = [check_id(id, "ids") for id in ids]
+    found = core.store().get(wanted)
+    for id in wanted:
+        if id not in found:
+            raise NotFound(id)
+    return tuple(found[id] for id in wanted)
+
+
+def list_(core: Core, where: Filter, limit: int, cursor: str | None) -> Page:
+    """Return one page of memories, newest first; the cursor keeps its place while others write."""
+    limit, where = _checked_limit(limit, MAX_LIST), checked_filter(where)
+    store = core.store()
+    after = _read_cursor(cursor, store.stamp.epoch) if cursor else None
+    found = store.find(where, limit=limit + 1, after=after)
+    more = len(found) > limit
+    return Page(
+        tuple(found[:limit]),
+        _cursor(store.stamp.epoch, found[limit - 1]) if more else None,
+    )
+
+
+def _cursor(epoch: str, last: Memory) -> str:
+    place = json.dumps([epoch, last.created_at.isoformat(), last.id])
+    return base64.urlsafe_b64encode(place.encode()).decode()
+
+
+def _read_cursor(cursor: str, epoch: str) -> tuple[datetime, str]:
+    try:
+        of, at, id = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
+        place = datetime.fromisoformat(at), check_id(id)
+    except (ValueError, TypeError, Invalid):
+        raise Invalid("cursor", "is none that memdesk gave; leave it out to begin anew") from None
+    if of != epoch:
+        raise Invalid("cursor", "is of another copy of the store; leave it out to begin anew")
+    return place
+
+
+def history(core: Core, id: str) -> tuple[Revision, ...]:
+    """Return every state a memory was in, newest first; raises `NotFound`."""
+    (present,) = get(core, [id])
+    earlier = [each for each in core.store().revisions_of(present.id) if each.seq < present.seq]
+    revisions = [Revision(present, present.updated_at, None)]
+    for memory in earlier:
+        revisions.append(Revision(memory, memory.updated_at, revisions[-1].valid_from))
+    return tuple(revisions)
+
+
+def profile(core: Core, space: str, max_tokens: int) -> Profile:
+    """Return what is pinned, then preferences, facts and decisions, to the token budget."""
+    space = check_space(space)
+    spaces = tuple(dict.fromkeys((space, PERSONAL)))
+    store = core.store()
+    pinned = store.find(Filter(spaces=spaces, pinned=True), limit=_PROFILE_POOL)
+    settled = store.find(Filter(spaces=spaces, kinds=_SETTLED, pinned=False), limit=_PROFILE_POOL)
+    settled.sort(key=lambda memory: TRUSTS.index(memory.source.trust))
+    unique = list(
+        {memory.content_hash: memory for memory in (*settled[::-1], *pinned[::-1])}.values()
+    )
+    kept: list[Memory] = []
+    spent = 0
+    for memory in unique[::-1]:
+        cost = count_tokens(memory.text)
+        if max_tokens <= 0 or spent + cost <= max_tokens:
+            kept.append(memory)
+            spent += cost
+    return Profile(space, tuple(kept), len(unique) - len(kept))
+
+
+def stats(core: Core) -> Stats:
+    """Return the store in numbers."""
+    store = core.store()
+    stamp = store.stamp
+    live = Filter()
+    return Stats(
+        path=str(store.home),
+        bytes_on_disk=store.size(),
+        states=store.counts("state"),
+        spaces=store.counts("space", live),
+        kinds=store.counts("kind", live),
+        tags=store.counts("tags", live),
+        passages=store.passages.count(),
+        pending=store.passages.count("embedded = false"),
+        seq=max((memory.seq for memory in store.latest()), default=0),
+        epoch=stamp.epoch,
+        model=stamp.model,
+        fingerprint=stamp.fingerprint,
+        device=stamp.device,
+        format=stamp.format,
+        lancedb=stamp.lancedb,
+        notes=(*core.notes, *([core.trouble] if core.trouble else [])),
+    )
+
+
+def checked_filter(where: Filter) -> Filter:
+    """Return the filter with its names in their usual form; raises `Invalid`."""
+    for state in where.states:
+        if state not in STATES:
+            raise Invalid("state", f"must be one of {', '.join(STATES)}")
+    if where.since and where.until and where.since >= where.until:
+        raise Invalid("until", "must be later than since")
+    return Filter(
+        spaces=tuple(check_space(space) for space in where.spaces),
+        kinds=tuple(check_kind(kind) for kind in where.kinds),
+        tags=clean_tags(where.tags),
+        since=where.since,
+        until=where.until,
+        states=where.states or (LIVE,),
+        pinned=where.pinned,
+        expired=where.expired,
+    )
+
+
+def _checked_query(query: str) -> str:
+    cleaned = clean(query, "query")[0].strip()
+    if not cleaned:
+        raise Invalid("query", "is empty; give the words or the question to look for")
+    if len(cleaned) > MAX_QUERY:
+        raise Invalid(
+            "query", f"is {len(cleaned):,} characters long; at most {MAX_QUERY:,} are used"
+        )
+    return cleaned
+
+
+def _checked_limit(limit: int, most: int) -> int:
+    if not 1 <= limit <= most:
+        raise Invalid("limit", f"must be between 1 and {most}")
+    return limit

@@ -1,0 +1,98 @@
+"""Undo: each prior state is written forward, where the row still carries the change."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from memdesk.answers import Changed
+from memdesk.errors import Invalid
+from memdesk.memory import TOMBSTONE, TRASHED, Memory, check_id
+from memdesk.service.core import MAINTENANCE
+from memdesk.service.writing import rewrite
+
+if TYPE_CHECKING:
+    from memdesk.service.core import Core
+    from memdesk.store import Store
+
+_UNDOING = uuid.UUID("6d656d64-6573-5b00-8000-756e646f0000")
+_LOOK_BACK = 500
+
+
+def undo(core: Core, change: str | None, actor: str) -> Changed:
+    """Take back one change, the last standing one by default; undoing an undo brings it back.
+
+    A memory that something else has changed since is left as it is and reported. What the change
+    had created goes to the trash. Raises `Invalid` when there is no such change.
+    """
+    with core.writing(actor) as write:
+        change = check_id(change, "change") if change else _last_change(write.store)
+        write.change = undo_of(change)
+        present, earlier = write.store.changed_by(change)
+        touched = {memory.id for memory in (*present, *earlier)}
+        if not touched:
+            raise Invalid("change", f"{change} has changed nothing that is kept")
+        pairs = [
+            (memory, prior)
+            for memory in write.store.get(touched).values()
+            if memory.state != TOMBSTONE and (prior := _prior(write.store, memory, change))
+        ]
+        if pairs:
+            rewrite(core, write, pairs)
+        done = {before.id for before, _ in pairs}
+        return Changed(write.change, tuple(done), conflicts=tuple(sorted(touched - done)))
+
+
+def undo_of(change: str) -> str:
+    """Return the id of the change that takes back `change`: always the same one."""
+    return str(uuid.uuid5(_UNDOING, change))
+
+
+def _prior(store: Store, memory: Memory, change: str) -> Memory | None:
+    """Return the state to write forward, or None where another change stands on top of `change`."""
+    standing, undone = _layers([*reversed(store.revisions_of(memory.id)), memory])
+    if standing and standing[-1].change == change:
+        return standing[-2] if len(standing) > 1 else replace(memory, state=TRASHED)
+    if change == memory.change and change in undone:
+        return undone[change]
+    return None
+
+
+def _layers(revisions: list[Memory]) -> tuple[list[Memory], dict[str, Memory]]:
+    """Return the revisions (oldest first) that still stand, and what each undo took away."""
+    standing: list[Memory] = []
+    undone: dict[str, Memory] = {}
+    redone: dict[str, Memory] = {}
+    for memory in revisions:
+        if standing and memory.change == undo_of(standing[-1].change):
+            undone[memory.change] = standing.pop()
+            redone[undo_of(memory.change)] = undone[memory.change]
+        elif memory.change in redone:
+            standing.append(replace(redone[memory.change], change=memory.change, seq=memory.seq))
+        else:
+            standing.append(memory)
+    return standing, undone
+
+
+def _last_change(store: Store) -> str:
+    """Return the change that wrote last of all that still stand."""
+    last: Memory | None = None
+    for memory in store.latest(_LOOK_BACK):
+        if last and memory.seq < last.seq:
+            break
+        top = _top(store, memory)
+        if top and top.actor != MAINTENANCE and (last is None or top.seq > last.seq):
+            last = top
+    if last is None:
+        raise Invalid("change", "there is nothing to undo")
+    return last.change
+
+
+def _top(store: Store, memory: Memory) -> Memory | None:
+    if memory.state == TOMBSTONE:
+        return None
+    if uuid.UUID(memory.change).version != 5:  # noqa: PLR2004 (RFC 9562: only an undo has a made id)
+        return memory
+    standing, _ = _layers([*reversed(store.revisions_of(memory.id)), memory])
+    return standing[-1] if standing else None

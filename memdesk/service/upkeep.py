@@ -1,0 +1,154 @@
+"""Duties that need the rules about memories: expiry, the trash, another model, maintenance."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from memdesk.errors import MemdeskError, ModelError
+from memdesk.memory import LIVE, REPLACED, TRASHED, now
+from memdesk.service import indexing, writing
+from memdesk.service.core import MAINTENANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memdesk.catalog import ModelSpec
+    from memdesk.embedder import Embedding
+    from memdesk.memory import Memory
+    from memdesk.service.core import Core
+    from memdesk.store import Store
+
+log = logging.getLogger(__name__)
+
+TRASH_DAYS = 30
+TOMBSTONE_DAYS = 365
+_POLL_SECONDS = 0.5
+
+
+def maintain(core: Core, keep_seconds: float, linger_seconds: float) -> bool:
+    """Do what is due: expiry, old trash, the search index, then the tables themselves.
+
+    Stays for `linger_seconds` after the last round, so that a burst of saves has one child beside
+    it and not one after the other. False when another process is at it.
+    """
+    from memdesk.store import maintenance_due
+
+    with core.alone(MAINTENANCE) as alone:
+        if not alone:
+            return False
+        _maintain_once(core, keep_seconds)
+        idle_since = time.monotonic()
+        while time.monotonic() - idle_since < linger_seconds and not core.closing.wait(_POLL_SECONDS):
+            if maintenance_due(core.store()):
+                _maintain_once(core, keep_seconds)
+                idle_since = time.monotonic()
+        return True
+
+
+def _maintain_once(core: Core, keep_seconds: float) -> None:
+    from memdesk.store import lapsed
+    from memdesk.store import maintain as keep_up
+
+    store = core.store()
+    at = now()
+    for ids in _chunks(lapsed(store, TRASHED, before=at - timedelta(days=TRASH_DAYS))):
+        writing.purge(core, ids, MAINTENANCE, None)
+    for ids in _chunks(lapsed(store, LIVE, expired=at)):
+        writing.forget(core, ids, "its time had run out", MAINTENANCE, None)
+    _drop_tombstones(core, before_days=TOMBSTONE_DAYS)
+    until = store.refresh().seq
+    indexing.mend(core, whole=True)
+    _embed(core)
+    keep_up(core.store(), core.locked, indexed=until, keep_seconds=keep_seconds)
+
+
+def _embed(core: Core) -> None:
+    try:
+        indexing.embed_pending(core)
+    except MemdeskError as error:
+        log.warning("passages still wait for their embedding: %s", error)
+
+
+def _drop_tombstones(core: Core, before_days: int) -> None:
+    from memdesk.store import drop_tombstones, old_tombstones
+
+    before = now() - timedelta(days=before_days)
+    if old_tombstones(core.store(), before):
+        with core.writing(MAINTENANCE) as write:
+            drop_tombstones(write.store, before)
+
+
+def _chunks(ids: list[str]) -> list[list[str]]:
+    size = writing.MAX_IDS
+    return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
+def use_model(core: Core, embedder: Embedding, progress: Callable[[int, int], None] | None) -> int:
+    """Embed everything with another model beside the present vectors, then switch to it.
+
+    Searches use the old vectors until the switch; a failure before it changes nothing. Returns the
+    number of memories. Raises `ModelError`.
+    """
+    spec = embedder.spec
+    embedder.load()
+    store = core.store()
+    if store.stamp.fingerprint == spec.fingerprint:
+        return 0
+    beside = _beside(store, spec)
+    total = sum(store.counts("state").get(state, 0) for state in (LIVE, TRASHED, REPLACED))
+    done = 0
+    for batch in store.every((LIVE, TRASHED, REPLACED)):
+        _index_with(embedder, beside, batch)
+        done += len(batch)
+        if progress:
+            progress(done, total)
+    with core.writing("model") as write:
+        beside.refresh()
+        missing, stale = beside.unindexed(0)
+        beside.unindex(set(stale) - set(missing))
+        _index_with(embedder, beside, list(beside.get(missing).values()))
+        beside.switch_to(write.store.stamp.of_model(spec.name, spec.fingerprint, spec.dims))
+    return done
+
+
+def _beside(store: Store, spec: ModelSpec) -> Store:
+    """Return the same store with an empty passages table for another model."""
+    from memdesk.store import store_for_model
+
+    return store_for_model(store, spec.name, spec.fingerprint, spec.dims)
+
+
+def _index_with(embedder: Embedding, beside: Store, memories: list[Memory]) -> None:
+    cut = [(memory, indexing.passages(memory)) for memory in memories]
+    texts = [indexing.meaning(memory, passage) for memory, found in cut for passage in found]
+    if not texts:
+        return
+    vectors = embedder.embed_documents(texts)
+    if vectors.shape != (len(texts), beside.stamp.dims):
+        raise ModelError(
+            f"the model gave vectors of {vectors.shape[1]} numbers, not {beside.stamp.dims}"
+        )
+    rows = []
+    start = 0
+    for memory, found in cut:
+        rows += indexing.rows(memory, found, vectors[start : start + len(found)])
+        start += len(found)
+    beside.index(rows, replaced=[memory.id for memory in memories])
+
+
+def reindex(core: Core, progress: Callable[[int, int], None] | None) -> int:
+    """Build what search reads anew from the memories; return how many there are."""
+    store = core.store()
+    total = sum(store.counts("state").get(state, 0) for state in (LIVE, TRASHED, REPLACED))
+    done = 0
+    for batch in store.every((LIVE, TRASHED, REPLACED)):
+        with core.writing("reindex") as write:
+            present = write.store.get([memory.id for memory in batch])
+            indexing.rebuild(write.store, [m for m in present.values() if m.text])
+        done += len(batch)
+        if progress:
+            progress(done, total)
+    return done

@@ -1,0 +1,398 @@
+"""The verbs that change memories: each checks first, then writes under the lock."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from memdesk.answers import Changed, Remembered
+from memdesk.errors import Conflict, Invalid, NotFound
+from memdesk.memory import (
+    LIVE,
+    REPLACED,
+    TOMBSTONE,
+    TRASHED,
+    Draft,
+    Edit,
+    Memory,
+    Source,
+    check_id,
+    clean_word,
+    now,
+)
+from memdesk.service import indexing
+from memdesk.service.core import in_time
+from memdesk.service.drafting import Checked, check, edited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from memdesk.service.core import Core, Writing
+    from memdesk.store import PassageRow, Store
+
+MAX_IDS = 1000
+_BULK = 1000
+_EMBEDDED_AT_ONCE = 16
+_REASON = "forgotten because"
+
+
+def remember(core: Core, draft: Draft, actor: str, change: str | None) -> Remembered:
+    """Store a draft, unless the same is there; it is on the disk when this returns."""
+    checked = check(draft, now())
+    change = _checked_change(change)
+    core.store()  # which model the store wants is known once it is open
+    begun = indexing.begin(core, checked.memory)
+    if not core.model_ready:
+        in_time(begun.coming)  # a cold model loads before the lock is taken, not under it
+    with core.writing(actor, change) as write:
+        known = _first_result(write.store, change) or _known(core, write, checked)
+        if known:
+            return known
+        memory = _store(write, checked.memory)
+        made = begun.rows(write.store, memory)
+        write.store.index(made)
+    pending = sum(row.vector is None for row in made)
+    if pending:
+        indexing.embed_in_background(core)
+    return Remembered(memory.id, "stored", memory.space, checked.removed, memory.replaces, pending)
+
+
+def _store(write: Writing, draft: Memory) -> Memory:
+    """Put a new memory on the disk, and in the same commit mark the one it replaces."""
+    replaced = _replaceable(write.store, draft.replaces) if draft.replaces else None
+    memory = write.sign(replace(draft, created_at=write.at))
+    if replaced is None:
+        write.store.insert([memory])
+        return memory
+    old = write.sign(replace(replaced, state=REPLACED, replaced_by=memory.id))
+    write.store.replace([memory, old], [replaced], write.at)
+    reindex(write.store, [old])
+    return memory
+
+
+def _replaceable(store: Store, id: str) -> Memory:
+    old = existing(store, [id])[0]
+    if old.state == REPLACED:
+        raise Conflict(id, f"it was replaced by {old.replaced_by} already; replace that one")
+    return old
+
+
+def _known(core: Core, write: Writing, draft: Checked) -> Remembered | None:
+    """Answer for a draft whose text is there already; a trashed or expired one comes back."""
+    memory = draft.memory
+    same = write.store.same_texts([memory.content_hash])
+    twin = _best_twin((each for each in same if _identity(each) == _identity(memory)), write.at)
+    if twin is None or twin.id == memory.replaces:
+        return None
+    outcome = "duplicate"
+    changed = []
+    if twin.state == TRASHED or _expired(twin, write.at):
+        outcome = "restored"
+        changed.append((twin, replace(twin, state=LIVE, expires_at=memory.expires_at)))
+    if memory.replaces:
+        old = _replaceable(write.store, memory.replaces)
+        changed.append((old, replace(old, state=REPLACED, replaced_by=twin.id)))
+    if changed:
+        rewrite(core, write, changed)
+    return Remembered(twin.id, outcome, twin.space, draft.removed, memory.replaces)
+
+
+def _best_twin(same: Iterable[Memory], at: datetime) -> Memory | None:
+    def order(memory: Memory) -> tuple[bool, bool, int]:
+        return memory.state == LIVE, not _expired(memory, at), memory.seq
+
+    return max(
+        (memory for memory in same if memory.state in (LIVE, TRASHED)), key=order, default=None
+    )
+
+
+def _expired(memory: Memory, at: datetime) -> bool:
+    return memory.expires_at is not None and memory.expires_at <= at
+
+
+def _first_result(store: Store, change: str | None) -> Remembered | None:
+    """Answer a repeated `remember` as the first time: its change is on a revision already."""
+    if change is None:
+        return None
+    present, earlier = store.changed_by(change)
+    written = [memory for memory in (*earlier, *present) if memory.replaced_by is None]
+    if not written:
+        return None
+    memory = min(written, key=lambda memory: memory.seq)
+    outcome = "stored" if memory.created_at == memory.updated_at else "restored"
+    return Remembered(memory.id, outcome, memory.space, replaced=memory.replaces)
+
+
+def remember_many(
+    core: Core,
+    drafts: Iterable[Draft],
+    actor: str,
+    change: str | None,
+    progress: Callable[[int], None] | None,
+) -> tuple[Remembered, ...]:
+    """Store many drafts, in batches that are each on the disk before the next is begun.
+
+    Raises `Invalid` for the first draft that cannot be stored; the batches before it stay.
+    """
+    results: list[Remembered] = []
+    batch: list[Draft] = []
+    for draft in drafts:
+        batch.append(draft)
+        if len(batch) == _BULK:
+            results += _remember_batch(core, batch, actor, change)
+            batch = []
+            if progress:
+                progress(len(results))
+    results += _remember_batch(core, batch, actor, change)
+    if progress:
+        progress(len(results))
+    return tuple(results)
+
+
+def _remember_batch(
+    core: Core, drafts: Sequence[Draft], actor: str, change: str | None
+) -> list[Remembered]:
+    checked = [check(draft, now()) for draft in drafts]
+    plain = [draft for draft in checked if draft.memory.replaces is None]
+    new = _unknown(core.store(), plain)
+    cut = [indexing.passages(draft.memory) for draft in new]
+    texts = [
+        indexing.meaning(draft.memory, passage)
+        for draft, found in zip(new, cut, strict=True)
+        for passage in found
+    ]
+    vectors = core.vectors(texts).result() if texts else None
+    with core.writing(actor, change) as write:
+        fresh = {id(draft) for draft in _unknown(write.store, plain)}
+        kept: list[Memory] = []
+        made: list[PassageRow] = []
+        start = 0
+        for draft, found in zip(new, cut, strict=True):
+            end = start + len(found)
+            if id(draft) in fresh:
+                memory = write.sign(replace(draft.memory, created_at=write.at))
+                kept.append(memory)
+                made += indexing.rows(
+                    memory, found, None if vectors is None else vectors[start:end]
+                )
+            start = end
+        if kept:
+            write.store.insert(kept)
+            write.store.index(made)
+    stored = {memory.id for memory in kept}
+    return [
+        Remembered(
+            draft.memory.id,
+            "stored",
+            draft.memory.space,
+            draft.removed,
+            None,
+        )
+        if draft.memory.id in stored
+        else remember(core, original, actor, None)
+        for draft, original in zip(checked, drafts, strict=True)
+    ]
+
+
+def _unknown(store: Store, drafts: Sequence[Checked]) -> list[Checked]:
+    """Return the drafts whose text is new to the store, each text once."""
+    seen = {_identity(memory) for memory in store.same_texts(d.memory.content_hash for d in drafts)}
+    new = []
+    for draft in drafts:
+        identity = _identity(draft.memory)
+        if identity not in seen:
+            seen.add(identity)
+            new.append(draft)
+    return new
+
+
+def _identity(memory: Memory) -> tuple[str, str, str | None, int | None]:
+    position = memory.position if memory.session is not None else None
+    return memory.space, memory.content_hash, memory.session, position
+
+
+def revise(core: Core, id: str, edit: Edit, actor: str, change: str | None) -> Memory:
+    """Change some fields of a live memory; the revision before stays in its history."""
+    id, change = check_id(id), _checked_change(change)
+    with core.writing(actor, change) as write:
+        before = existing(write.store, [id])[0]
+        if change and before.change == change:
+            return before
+        if before.state != LIVE:
+            raise Conflict(id, _STATE_WORDS[before.state])
+        after = edited(before, edit, write.at)
+        if after == before:
+            return before
+        (revised,) = rewrite(core, write, [(before, after)])
+    indexing.embed_in_background(core)
+    return revised
+
+
+_STATE_WORDS = {
+    TRASHED: "it is in the trash; restore it first",
+    REPLACED: "another memory took its place; revise that one, or restore this one first",
+}
+
+
+def forget(core: Core, ids: Sequence[str], reason: str, actor: str, change: str | None) -> Changed:
+    """Move memories to the trash, all or none; raises `NotFound`."""
+    reason = clean_word(reason, "reason", 500)
+
+    def trashed(memory: Memory) -> Memory | None:
+        if memory.state == TRASHED:
+            return None
+        return replace(memory, state=TRASHED, metadata=_with_reason(memory.metadata, reason))
+
+    return _change_all(core, ids, trashed, actor, change)
+
+
+def restore(core: Core, ids: Sequence[str], actor: str, change: str | None) -> Changed:
+    """Bring memories back from the trash, or from under what replaced them."""
+
+    def restored(memory: Memory) -> Memory | None:
+        if memory.state == LIVE and not _expired(memory, now()):
+            return None
+        expires = None if _expired(memory, now()) else memory.expires_at
+        metadata = _with_reason(memory.metadata, "")
+        return replace(memory, state=LIVE, replaced_by=None, expires_at=expires, metadata=metadata)
+
+    return _change_all(core, ids, restored, actor, change)
+
+
+def _with_reason(metadata: str, reason: str) -> str:
+    values = json.loads(metadata)
+    values.pop(_REASON, None)
+    if reason:
+        values[_REASON] = reason
+    return json.dumps(values, ensure_ascii=False, sort_keys=True)
+
+
+def purge(core: Core, ids: Sequence[str], actor: str, change: str | None) -> Changed:
+    """Erase memories of the trash for good: their text, history and passages.
+
+    A tombstone without words stays, so that other devices learn of it.
+    """
+    from memdesk.store import request_scrub
+
+    ids, change = _checked_ids(ids), _checked_change(change)
+    with core.writing(actor, change) as write:
+        memories = existing(write.store, ids)
+        for memory in memories:
+            if memory.state != TRASHED:
+                raise Invalid("id", f"{memory.id} is not in the trash; forget it first")
+        tombs = [write.sign(_tombstone(memory)) for memory in memories]
+        # First the copies: were the power cut in between, the memory would still be in the trash.
+        write.store.unindex(ids)
+        write.store.drop_revisions(ids)
+        write.store.replace(tombs, (), write.at)
+        request_scrub(write.store)
+        done = Changed(write.change, tuple(ids))
+    core.maintain_soon()
+    return done
+
+
+def _tombstone(memory: Memory) -> Memory:
+    return replace(
+        memory,
+        state=TOMBSTONE,
+        text="",
+        tags=(),
+        source=Source("", memory.source.trust, ""),
+        session=None,
+        position=None,
+        role=None,
+        speaker=None,
+        happened_at=None,
+        happened_precision=None,
+        utc_offset_min=None,
+        expires_at=None,
+        pinned=False,
+        confidence=None,
+        flags=(),
+        reviewed=None,
+        metadata="{}",
+        content_hash="",
+    )
+
+
+def _change_all(
+    core: Core,
+    ids: Sequence[str],
+    changed: Callable[[Memory], Memory | None],
+    actor: str,
+    change: str | None,
+) -> Changed:
+    ids, change = _checked_ids(ids), _checked_change(change)
+    with core.writing(actor, change) as write:
+        if change and (done := _done_before(write.store, change)):
+            return Changed(change, done)
+        pairs = [(memory, changed(memory)) for memory in existing(write.store, ids)]
+        wanted = [(before, after) for before, after in pairs if after is not None]
+        if wanted:
+            rewrite(core, write, wanted)
+        return Changed(
+            write.change,
+            tuple(before.id for before, _ in wanted),
+            tuple(before.id for before, after in pairs if after is None),
+        )
+
+
+def _done_before(store: Store, change: str) -> tuple[str, ...]:
+    present, earlier = store.changed_by(change)
+    return tuple(dict.fromkeys(memory.id for memory in (*present, *earlier)))
+
+
+def rewrite(core: Core, write: Writing, pairs: Sequence[tuple[Memory, Memory]]) -> list[Memory]:
+    """Write new revisions of memories (before, after), and bring search in line."""
+    made = [
+        write.sign(replace(after, clock_ms=before.clock_ms, clock_n=before.clock_n))
+        for before, after in pairs
+    ]
+    write.store.replace(made, [before for before, _ in pairs], write.at)
+    same = [new for (old, _), new in zip(pairs, made, strict=True) if _said(old) == _said(new)]
+    reindex(write.store, same)
+    kept = {memory.id for memory in same}
+    said_anew = [memory for memory in made if memory.id not in kept]
+    indexing.rebuild(write.store, said_anew, core if len(said_anew) <= _EMBEDDED_AT_ONCE else None)
+    return made
+
+
+def reindex(store: Store, memories: Sequence[Memory]) -> None:
+    """Bring the passages of memories in line whose words have not changed: their vectors stay."""
+    known = store.passages_of(memory.id for memory in memories)
+    rows = [
+        row
+        for memory in memories
+        for passage, vector in known.get(memory.id, ())
+        for row in indexing.rows(memory, [passage], None if vector is None else [vector])
+    ]
+    store.index(rows, replaced=[memory.id for memory in memories])
+
+
+def _said(memory: Memory) -> tuple[object, ...]:
+    """Return what a memory's passages are made of."""
+    return memory.text, memory.speaker, memory.happened_at, memory.happened_precision
+
+
+def existing(store: Store, ids: Sequence[str]) -> list[Memory]:
+    """Return the memories of these ids in this order; raises `NotFound` for one that is none."""
+    found = store.get(ids)
+    for id in ids:
+        if id not in found or found[id].state == TOMBSTONE:
+            raise NotFound(id)
+    return [found[id] for id in ids]
+
+
+def _checked_ids(ids: Sequence[str]) -> list[str]:
+    checked = list(dict.fromkeys(check_id(id, "ids") for id in ids))
+    if not checked:
+        raise Invalid("ids", "are missing; name at least one memory")
+    if len(checked) > MAX_IDS:
+        raise Invalid("ids", f"are {len(checked)}; at most {MAX_IDS} are changed at once")
+    return checked
+
+
+def _checked_change(change: str | None) -> str | None:
+    return None if change is None else check_id(change, "change")
