@@ -41,6 +41,13 @@ class WriterLock:
         finally:
             self._threads.release()
 
+    def quiet(self, timeout: float) -> bool:
+        """Wait until no thread of this process holds the lock; False when that takes too long."""
+        if not self._threads.acquire(timeout=max(0.0, timeout)):
+            return False
+        self._threads.release()
+        return True
+
     @contextlib.contextmanager
     def _across_processes(self, timeout: float, begun: float) -> Iterator[None]:
         left = max(0.0, timeout - (time.monotonic() - begun))

@@ -46,6 +46,16 @@ def test_threads_of_one_process_take_turns(tmp_path: Path) -> None:
     assert max(most) == 1
 
 
+def test_quiet_waits_for_this_process_only(tmp_path: Path) -> None:
+    """A write of this process is waited for, another process's is not."""
+    mine = WriterLock(tmp_path / "write.lock", "x")
+    theirs = WriterLock(tmp_path / "write.lock", "y")
+    with mine.hold(0):
+        assert not mine.quiet(0.01)
+    with theirs.hold(0):
+        assert mine.quiet(0)
+
+
 def test_an_error_inside_lets_go(tmp_path: Path) -> None:
     """A write that fails does not keep the lock."""
     lock = WriterLock(tmp_path / "write.lock", "x")

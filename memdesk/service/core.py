@@ -250,8 +250,7 @@ class Core:
     def close(self, timeout: float) -> None:
         """Let a write in flight finish, at most so long, and stop what runs in the background."""
         self.closing.set()
-        with contextlib.suppress(Busy, StoreError), self.lock.hold(timeout):
-            pass
+        self.lock.quiet(timeout)
         self.pool.shutdown(wait=False, cancel_futures=True)
         self._duties.shutdown(wait=False, cancel_futures=True)
         if self.embedder:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 _TICK_NS = 100_000_000
 _MAGIC = b"LANC"
-_NEWEST = 32
+_NEWEST = 64
 _MOST_ASIDE = 12
 _MOST_COUNTS = 1
 
