@@ -220,7 +220,6 @@ def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 def check_space(name: str, field: str = "space") -> str:
     """Return the name of a space; raises `Invalid` when it is malformed."""
-    name = clean(name, field)[0]
     if not _SPACE.fullmatch(name):
         raise Invalid(
             field,

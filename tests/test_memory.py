@@ -78,7 +78,9 @@ def test_well_formed_space_names_are_kept(name: str) -> None:
     assert check_space(name) == name
 
 
-@pytest.mark.parametrize("name", ["", " a", "a ", "-a", "a\nb", "x" * 101, "a'b", "../x", "a;b"])
+@pytest.mark.parametrize(
+    "name", ["", " a", "a ", "-a", "a\nb", "x" * 101, "a'b", "../x", "a;b", "a\x1bb", "a\0b"]
+)
 def test_malformed_space_names_are_refused(name: str) -> None:
     """A space's name that could not be one is an error."""
     with pytest.raises(Invalid, match=r"^space:"):

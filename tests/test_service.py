@@ -208,6 +208,17 @@ def test_many_are_stored_like_one_by_one(desk: Service) -> None:
     assert [hit.memory.text for hit in desk.recall("note 7", limit=1).hits] == ["note 7"]
 
 
+def test_a_repeated_bulk_change_brings_nothing_back(desk: Service) -> None:
+    """A bulk load retried with its change answers as before, also for what was forgotten since."""
+    change = new_id()
+    drafts = [Draft(f"bulk {n}") for n in range(3)]
+    first = desk.remember_many(drafts, change=change)
+    desk.forget([first[1].id])
+    assert desk.remember_many(drafts, change=change) == first
+    assert one(desk, first[1].id).state == "trashed"
+    assert desk.remember_many([]) == ()
+
+
 def test_bulk_drafts_may_replace(desk: Service) -> None:
     """A draft in a bulk load that replaces a memory does so."""
     old = desk.remember(Draft("old"))
@@ -331,6 +342,13 @@ def test_a_question_is_never_a_query_language(desk: Service, query: str) -> None
     """Signs that search engines treat specially are plain text."""
     desk.remember(Draft("quoted words and the C++ party 🎉"))
     assert desk.recall(query).degraded is None
+
+
+def test_budgets_are_not_negative(desk: Service) -> None:
+    """A token budget below nothing is refused by both verbs that have one."""
+    for call in (lambda: desk.recall("x", max_tokens=-1), lambda: desk.profile(max_tokens=-1)):
+        with pytest.raises(Invalid, match=r"^max_tokens: "):
+            call()
 
 
 @pytest.mark.parametrize("limit", [0, -1, 51])

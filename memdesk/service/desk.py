@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from memdesk.errors import ModelError
 from memdesk.memory import PERSONAL, Filter, check_space
-from memdesk.service import indexing, reading, undoing, upkeep, writing
+from memdesk.service import indexing, loading, reading, undoing, upkeep, writing
 from memdesk.service.core import Core
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Service:
         progress: Callable[[int], None] | None = None,
     ) -> tuple[Remembered, ...]:
         """Store many drafts in batches; `progress` hears how many are on the disk."""
-        return writing.remember_many(self._core, drafts, actor, change, progress)
+        return loading.remember_many(self._core, drafts, actor, change, progress)
 
     def revise(
         self, id: str, edit: Edit, *, actor: str = "person", change: str | None = None

@@ -46,6 +46,7 @@ def recall(core: Core, query: str, limit: int, where: Filter, max_tokens: int) -
     question = _checked_query(query)
     limit = _checked_limit(limit, MAX_RECALL)
     where = checked_filter(where)
+    max_tokens = _checked_budget(max_tokens)
     store = core.store()
     vector_coming = core.query_vector(question)
     words_coming = core.pool.submit(
@@ -96,6 +97,12 @@ def _within(hits: Sequence[Hit], max_tokens: int) -> tuple[Hit, ...]:
             break
         kept.append(hit)
     return tuple(kept)
+
+
+def _checked_budget(max_tokens: int) -> int:
+    if max_tokens < 0:
+        raise Invalid("max_tokens", "must be 0, for no budget, or more")
+    return max_tokens
 
 
 def get(core: Core, ids: Sequence[str]) -> tuple[Memory, ...]:
@@ -149,7 +156,7 @@ def history(core: Core, id: str) -> tuple[Revision, ...]:
 
 def profile(core: Core, space: str, max_tokens: int) -> Profile:
     """Return what is pinned, then preferences, facts and decisions, to the token budget."""
-    space = check_space(space)
+    space, max_tokens = check_space(space), _checked_budget(max_tokens)
     spaces = tuple(dict.fromkeys((space, PERSONAL)))
     store = core.store()
     pinned = store.find(Filter(spaces=spaces, pinned=True), limit=_PROFILE_POOL)

@@ -41,7 +41,9 @@ def maintain(core: Core, keep_seconds: float, linger_seconds: float) -> bool:
             return False
         _maintain_once(core, keep_seconds)
         idle_since = time.monotonic()
-        while time.monotonic() - idle_since < linger_seconds and not core.closing.wait(_POLL_SECONDS):
+        while time.monotonic() - idle_since < linger_seconds and not core.closing.wait(
+            _POLL_SECONDS
+        ):
             if maintenance_due(core.store()):
                 _maintain_once(core, keep_seconds)
                 idle_since = time.monotonic()

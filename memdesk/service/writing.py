@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from memdesk.service.core import Core, Writing
-    from memdesk.store import PassageRow, Store
+    from memdesk.store import Store
 
+Identity = tuple[str, str, str | None, int | None]
+"""Space, content hash, session and position."""
 MAX_IDS = 1000
-_BULK = 1000
 _EMBEDDED_AT_ONCE = 16
 _REASON = "forgotten because"
 
@@ -68,7 +69,7 @@ def _store(write: Writing, draft: Memory) -> Memory:
         return memory
     old = write.sign(replace(replaced, state=REPLACED, replaced_by=memory.id))
     write.store.replace([memory, old], [replaced], write.at)
-    reindex(write.store, [old])
+    realign(write.store, [old])
     return memory
 
 
@@ -83,7 +84,7 @@ def _known(core: Core, write: Writing, draft: Checked) -> Remembered | None:
     """Answer for a draft whose text is there already; a trashed or expired one comes back."""
     memory = draft.memory
     same = write.store.same_texts([memory.content_hash])
-    twin = _best_twin((each for each in same if _identity(each) == _identity(memory)), write.at)
+    twin = _best_twin((each for each in same if identity(each) == identity(memory)), write.at)
     if twin is None or twin.id == memory.replaces:
         return None
     outcome = "duplicate"
@@ -125,90 +126,8 @@ def _first_result(store: Store, change: str | None) -> Remembered | None:
     return Remembered(memory.id, outcome, memory.space, replaced=memory.replaces)
 
 
-def remember_many(
-    core: Core,
-    drafts: Iterable[Draft],
-    actor: str,
-    change: str | None,
-    progress: Callable[[int], None] | None,
-) -> tuple[Remembered, ...]:
-    """Store many drafts, in batches that are each on the disk before the next is begun.
-
-    Raises `Invalid` for the first draft that cannot be stored; the batches before it stay.
-    """
-    results: list[Remembered] = []
-    batch: list[Draft] = []
-    for draft in drafts:
-        batch.append(draft)
-        if len(batch) == _BULK:
-            results += _remember_batch(core, batch, actor, change)
-            batch = []
-            if progress:
-                progress(len(results))
-    results += _remember_batch(core, batch, actor, change)
-    if progress:
-        progress(len(results))
-    return tuple(results)
-
-
-def _remember_batch(
-    core: Core, drafts: Sequence[Draft], actor: str, change: str | None
-) -> list[Remembered]:
-    checked = [check(draft, now()) for draft in drafts]
-    plain = [draft for draft in checked if draft.memory.replaces is None]
-    new = _unknown(core.store(), plain)
-    cut = [indexing.passages(draft.memory) for draft in new]
-    texts = [
-        indexing.meaning(draft.memory, passage)
-        for draft, found in zip(new, cut, strict=True)
-        for passage in found
-    ]
-    vectors = core.vectors(texts).result() if texts else None
-    with core.writing(actor, change) as write:
-        fresh = {id(draft) for draft in _unknown(write.store, plain)}
-        kept: list[Memory] = []
-        made: list[PassageRow] = []
-        start = 0
-        for draft, found in zip(new, cut, strict=True):
-            end = start + len(found)
-            if id(draft) in fresh:
-                memory = write.sign(replace(draft.memory, created_at=write.at))
-                kept.append(memory)
-                made += indexing.rows(
-                    memory, found, None if vectors is None else vectors[start:end]
-                )
-            start = end
-        if kept:
-            write.store.insert(kept)
-            write.store.index(made)
-    stored = {memory.id for memory in kept}
-    return [
-        Remembered(
-            draft.memory.id,
-            "stored",
-            draft.memory.space,
-            draft.removed,
-            None,
-        )
-        if draft.memory.id in stored
-        else remember(core, original, actor, None)
-        for draft, original in zip(checked, drafts, strict=True)
-    ]
-
-
-def _unknown(store: Store, drafts: Sequence[Checked]) -> list[Checked]:
-    """Return the drafts whose text is new to the store, each text once."""
-    seen = {_identity(memory) for memory in store.same_texts(d.memory.content_hash for d in drafts)}
-    new = []
-    for draft in drafts:
-        identity = _identity(draft.memory)
-        if identity not in seen:
-            seen.add(identity)
-            new.append(draft)
-    return new
-
-
-def _identity(memory: Memory) -> tuple[str, str, str | None, int | None]:
+def identity(memory: Memory) -> Identity:
+    """Return what makes two memories the same: space and text, for turns also their place."""
     position = memory.position if memory.session is not None else None
     return memory.space, memory.content_hash, memory.session, position
 
@@ -352,14 +271,14 @@ def rewrite(core: Core, write: Writing, pairs: Sequence[tuple[Memory, Memory]]) 
     ]
     write.store.replace(made, [before for before, _ in pairs], write.at)
     same = [new for (old, _), new in zip(pairs, made, strict=True) if _said(old) == _said(new)]
-    reindex(write.store, same)
+    realign(write.store, same)
     kept = {memory.id for memory in same}
     said_anew = [memory for memory in made if memory.id not in kept]
     indexing.rebuild(write.store, said_anew, core if len(said_anew) <= _EMBEDDED_AT_ONCE else None)
     return made
 
 
-def reindex(store: Store, memories: Sequence[Memory]) -> None:
+def realign(store: Store, memories: Sequence[Memory]) -> None:
     """Bring the passages of memories in line whose words have not changed: their vectors stay."""
     known = store.passages_of(memory.id for memory in memories)
     rows = [

@@ -1,0 +1,148 @@
+"""All commands together, and what becomes of their errors: one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import shell_complete
+
+from memdesk import __version__
+from memdesk.cli.add import adding
+from memdesk.cli.changes import changing
+from memdesk.cli.command import Verbs
+from memdesk.cli.memories import memories
+from memdesk.cli.model import model
+from memdesk.cli.overview import overview
+from memdesk.cli.root import Desk
+from memdesk.cli.search import searching
+from memdesk.cli.session import COMPLETE, session
+from memdesk.cli.terminal import safe, say
+from memdesk.errors import Invalid, MemdeskError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+DEBUG = "MEMDESK_DEBUG"
+"""Set it to 1 to see the traceback of an unexpected error."""
+INTERRUPTED = 130
+LOG = "cli.log"
+_MAX_LOG = 1024 * 1024
+
+
+class App(Verbs):
+    """The whole command line."""
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> None:
+        """Run and leave with the exit code: what a shell, and click's test runner, call."""
+        sys.exit(run(sys.argv[1:] if args is None else list(args), **extra))
+
+
+@click.group(cls=App, invoke_without_command=True)
+@click.version_option(__version__, message="memdesk %(version)s")
+@click.pass_context
+def app(ctx: click.Context) -> None:
+    """memdesk: the desk where one person's AI memory lives.
+
+    Everything stays on this machine. Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 store busy.
+    """
+    desk = ctx.ensure_object(Desk)
+    ctx.call_on_close(desk.close)
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        say("the desk's own screen comes with a later version; these commands do it all")
+
+
+for _room in (adding, searching, memories, changing, overview, session):
+    for _name, _command in _room.commands.items():
+        app.add_command(_command, _name)
+app.add_command(model)
+
+
+def run(argv: list[str], **extra: Any) -> int:
+    """Run a command line and return its exit code; `extra` goes to click's context."""
+    _prepare_streams()
+    if instruction := os.environ.get(COMPLETE):
+        return shell_complete(app, {}, "memdesk", COMPLETE, instruction)
+    try:
+        status = _invoke(argv, extra)
+        if sys.stdout is not None:  # closed by whoever started us
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough. Nothing may be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    return status
+
+
+def _invoke(argv: list[str], extra: dict[str, Any]) -> int:
+    try:
+        with app.make_context("memdesk", argv, **extra) as context:
+            app.invoke(context)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        say("stopped")
+        return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a person gets a sentence, whatever happened
+        return _explain(error)
+    return 0
+
+
+def _explain(error: Exception) -> int:
+    """Say in one sentence what went wrong and return the exit code for it."""
+    if isinstance(error, MemdeskError):
+        say(str(error))
+        return error.exit_code
+    if isinstance(error, click.UsageError):
+        say(f"{error.format_message()} (see: {_path(error)} --help)")
+        return Invalid.exit_code
+    _report(error)
+    return MemdeskError.exit_code
+
+
+def _path(error: click.UsageError) -> str:
+    return error.ctx.command_path if error.ctx else "memdesk"
+
+
+def _prepare_streams() -> None:
+    """Let every text be printed: UTF-8 into pipes and files, escapes where a terminal has less."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is None:
+            continue
+        reconfigure(errors="backslashreplace")
+        if not stream.isatty():
+            reconfigure(encoding="utf-8")
+
+
+def _report(error: Exception) -> None:
+    trace = "".join(traceback.format_exception(error))
+    if os.environ.get(DEBUG):
+        print(safe(trace), file=sys.stderr)
+    where = _log(trace)
+    words = f"something unexpected happened ({type(error).__name__}); "
+    say(words + (f"what exactly is in {where}" if where else f"set {DEBUG}=1 to see what exactly"))
+
+
+def _log(trace: str) -> Path | None:
+    from memdesk.config import load, private_folder
+    from memdesk.memory import now
+
+    try:
+        path = private_folder(load().logs) / LOG
+        fresh = not path.exists() or path.stat().st_size > _MAX_LOG
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if fresh else os.O_APPEND)
+        with os.fdopen(os.open(path, flags, 0o600), "a", encoding="utf-8") as stream:
+            stream.write(f"{now().isoformat()} memdesk {__version__}\n{trace}\n")
+    except (OSError, MemdeskError):
+        return None
+    return path

@@ -1,0 +1,153 @@
+"""`memdesk revise`, `forget`, `restore`, `purge` and `undo`: what changes memories."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from memdesk.cli.add import finish_passages
+from memdesk.cli.command import Verbs, as_json, described, pass_desk
+from memdesk.cli.data import put_json
+from memdesk.cli.page import put_line
+from memdesk.cli.terminal import put, say
+from memdesk.cli.text import given_text
+from memdesk.memory import Edit
+
+if TYPE_CHECKING:
+    from memdesk.answers import Changed
+    from memdesk.cli.root import Desk
+
+changing = Verbs()
+
+_ID = "7b9ad6a1-6f2e-4d0c-9c0b-0d8f6a1b2c3d"
+_ids = click.argument("ids", metavar="ID...", nargs=-1, required=True)
+
+
+@changing.verb(
+    "revise",
+    example=f'memdesk revise {_ID} "The gate code is 4712"\nmemdesk revise {_ID} --pin --tag home',
+)
+@click.argument("id")
+@click.argument("text", nargs=-1)
+@described
+@click.option("--pin/--unpin", "pinned", default=None, help="Always part of the profile, or not.")
+@as_json
+@pass_desk
+def revise(
+    desk: Desk,
+    id: str,
+    text: tuple[str, ...],
+    *,
+    file: str | None,
+    kind: str | None,
+    tags: tuple[str, ...],
+    space: str | None,
+    happened_at: str | None,
+    expires_at: str | None,
+    pinned: bool | None,
+    json_: bool,
+) -> None:
+    """Change a memory; what is not given stays as it is.
+
+    --tag replaces all tags ("" for none); a date of "" takes the date away.
+    """
+    edit = Edit(
+        text=given_text(text, file),
+        kind=kind,
+        tags=tags or None,
+        space=space,
+        happened_at=happened_at,
+        expires_at=expires_at,
+        pinned=pinned,
+    )
+    if edit == Edit():
+        raise click.UsageError("say what to change: a text, --file or one of the options")
+    revised = desk.service.revise(id, edit)
+    put_json(revised) if json_ else put_line(revised)
+    finish_passages(desk.service)
+
+
+@changing.verb("forget", example=f'memdesk forget {_ID} --reason "out of date"')
+@_ids
+@click.option("--reason", default="", metavar="WORDS", help="Why, for the history.")
+@as_json
+@pass_desk
+def forget(desk: Desk, ids: tuple[str, ...], *, reason: str, json_: bool) -> None:
+    """Move memories to the trash, where they stay for 30 days.
+
+    Prints the ids that this changed.
+    """
+    _show(desk.service.forget(ids, reason=reason), "moved to the trash", json_=json_)
+
+
+@changing.verb("restore", example=f"memdesk restore {_ID}")
+@_ids
+@as_json
+@pass_desk
+def restore(desk: Desk, ids: tuple[str, ...], *, json_: bool) -> None:
+    """Take memories out of the trash again.
+
+    Prints the ids that this changed.
+    """
+    _show(desk.service.restore(ids), "restored", json_=json_)
+
+
+@changing.verb(
+    "purge",
+    example=f"memdesk purge {_ID}\n"
+    "memdesk list --trash --limit 0 --json | jq -r .id | xargs memdesk purge --yes",
+)
+@_ids
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@as_json
+@pass_desk
+def purge(desk: Desk, ids: tuple[str, ...], *, yes: bool, json_: bool) -> None:
+    """Erase memories in the trash for good, with their history.
+
+    Asks first. Prints the ids that this changed.
+    """
+    if not yes:
+        _ask(desk, ids)
+    _show(desk.service.purge(ids), "erased for good", json_=json_, undo=False)
+
+
+def _ask(desk: Desk, ids: tuple[str, ...]) -> None:
+    if not _at_a_terminal():
+        raise click.UsageError("nobody is here to answer: erase without asking by --yes")
+    many = len(desk.service.get(ids))
+    what = "1 memory" if many == 1 else f"{many} memories"
+    question = f"Erase {what} for good, history included? This cannot be undone."
+    click.confirm(question, abort=True, err=True)
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+@changing.verb("undo", example="memdesk undo\nmemdesk undo 0f9f4f3e-5a52-4f0e-8b7c-2f4f3d1c9a77")
+@click.argument("change", required=False)
+@as_json
+@pass_desk
+def undo(desk: Desk, change: str | None, *, json_: bool) -> None:
+    """Take back a change: the last one, or that of the id that `history` shows.
+
+    Prints the ids that this changed.
+    """
+    _show(desk.service.undo(change), "back as before", json_=json_)
+
+
+def _show(changed: Changed, words: str, *, json_: bool, undo: bool = True) -> None:
+    if json_:
+        put_json(changed)
+    else:
+        for id in changed.done:
+            put(id)
+    say(f"{len(changed.done)} {words}")
+    if changed.unchanged:
+        say(f"{len(changed.unchanged)} already so")
+    for id in changed.conflicts:
+        say(f"{id} was left as it is: something else has changed it since")
+    if undo and changed.done:
+        say(f"take it back with: memdesk undo {changed.change}")

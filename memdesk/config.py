@@ -1,0 +1,113 @@
+"""Where memdesk keeps things, and the few settings a person can make.
+
+The only reader of the environment and of `config.toml`; everyone else is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from memdesk.errors import Invalid
+from memdesk.memory import PERSONAL, check_space
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+HOME = "MEMDESK_HOME"
+"""The environment variable that puts store, settings and logs in one folder of one's choice."""
+CONFIG_FILE = "config.toml"
+_APP = "memdesk"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What this process works with."""
+
+    home: Path
+    """The store's folder; it need not exist yet."""
+    config_file: Path
+    """Where settings are read from; it need not exist."""
+    logs: Path
+    """The folder of the log files; it need not exist yet."""
+    model: str | None = None
+    """The embedding model of a new store, by its name in `memdesk model list`; None for the bundled one."""
+    space: str = PERSONAL
+    """The space of memories added without one."""
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings; creates nothing.
+
+    Raises `Invalid` naming the file and the key that cannot be used.
+    """
+    home, config_file, logs = _folders(environ)
+    told = _read(config_file)
+    for key in told:
+        if key not in _CHECKS:
+            known = ", ".join(sorted(_CHECKS))
+            raise Invalid(f"{config_file}: {key}", f"is not a setting; there are {known}")
+    checked = {key: _CHECKS[key](told[key], f"{config_file}: {key}") for key in told}
+    return Settings(home, config_file, logs, checked.get("model"), checked.get("space", PERSONAL))
+
+
+def private_folder(path: Path) -> Path:
+    """Return the folder, made for its owner only where it did not exist."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(HOME, f"the folder {path} cannot be made: {error.strerror}") from error
+    return path
+
+
+def _folders(environ: Mapping[str, str]) -> tuple[Path, Path, Path]:
+    dirs = platformdirs.PlatformDirs(_APP, appauthor=False)
+    usual = Path(dirs.user_data_dir)
+    home = Path(environ.get(HOME) or usual)
+    with contextlib.suppress(RuntimeError):  # no such user's home: then it stays relative
+        home = home.expanduser()
+    if not home.is_absolute():
+        # Hosts start us in folders of their own: a relative path would mean many stores.
+        raise Invalid(HOME, _no_home(environ.get(HOME)))
+    if home == usual:  # named or not: hosts are always given the store's path
+        return home, Path(dirs.user_config_dir) / CONFIG_FILE, Path(dirs.user_log_dir)
+    return home, home / CONFIG_FILE, home / "logs"
+
+
+def _no_home(chosen: str | None) -> str:
+    if chosen:
+        return f"must be an absolute path, not “{chosen}”"
+    return "must be set to an absolute path, since this user has no home folder"
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as stream:
+            return tomllib.load(stream)
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid(str(path), f"is not TOML: {error}") from error
+    except OSError as error:
+        raise Invalid(str(path), f"cannot be read: {error.strerror}") from error
+
+
+def _name(value: object, field: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise Invalid(field, 'must be a name in quotes, such as "all-MiniLM-L6-v2"')
+    return value.strip()
+
+
+def _space(value: object, field: str) -> str:
+    if not isinstance(value, str):
+        raise Invalid(field, 'must be a name in quotes, such as "personal"')
+    return check_space(value, field)
+
+
+_CHECKS: dict[str, Callable[[object, str], str]] = {"model": _name, "space": _space}

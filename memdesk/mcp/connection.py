@@ -1,0 +1,92 @@
+"""What the tools of one connection work with: a service opened late, its threads and its space."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from memdesk.mcp.log import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from memdesk.service import Service
+
+T = TypeVar("T")
+THREADS = 8
+_log = logging.getLogger(__name__)
+
+
+class Connection:
+    """One connection's way to the service: each call runs on a thread of its own pool.
+
+    A cancelled call or a host that leaves is answered at once, while the thread runs to its end.
+    """
+
+    def __init__(
+        self,
+        open_service: Callable[[], Service],
+        *,
+        space: str | None = None,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> None:
+        self.space = space
+        """The space that a call without one means; None for the service's default."""
+        self._open = open_service
+        self._pool = pool or ThreadPoolExecutor(THREADS, thread_name_prefix="memdesk")
+        self._opening = threading.Lock()
+        self._service: Service | None = None
+        self._writes: set[Future[Any]] = set()
+        self._warmed = False
+
+    @property
+    def opened(self) -> Service | None:
+        """The service if it is open already."""
+        return self._service
+
+    async def read(self, work: Callable[[Service], T]) -> T:
+        """Return what `work` answers, run on a thread."""
+        return await asyncio.wrap_future(self._pool.submit(self._run, work))
+
+    async def write(self, work: Callable[[Service], T]) -> T:
+        """Return what `work` answers; `settle` waits for it even if its caller has gone."""
+        future = self._pool.submit(self._run, work)
+        self._writes.add(future)
+        future.add_done_callback(self._writes.discard)
+        return await asyncio.wrap_future(future)
+
+    def warm_in(self, seconds: float) -> None:
+        """Open the store and load the model in the background, `seconds` from now or earlier.
+
+        Their imports hold the interpreter's lock for tens of milliseconds at a time, so they
+        wait until the host has had its first answers.
+        """
+        asyncio.get_running_loop().call_later(seconds, self._start_warming)
+
+    def settle(self, timeout: float) -> None:
+        """Wait for the writes in flight, at most `timeout` seconds."""
+        wait(tuple(self._writes), timeout=timeout)
+
+    def _run(self, work: Callable[[Service], T]) -> T:
+        return work(self._opened())
+
+    def _opened(self) -> Service:
+        with self._opening:
+            if self._service is None:
+                self._service = self._open()
+            return self._service
+
+    def _start_warming(self) -> None:
+        if not self._warmed:
+            self._warmed = True
+            self._pool.submit(self._warm)
+
+    def _warm(self) -> None:
+        try:
+            self._opened().warm()
+        except Exception as error:  # noqa: BLE001 - the first call meets it again and reports it
+            _log.warning("could not warm up: %s", describe(error))

@@ -1,0 +1,72 @@
+"""The resources: one memory, the newest ones and the profile, for a person to attach in a host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mcp.server.mcpserver import Context  # noqa: TC002 - the SDK reads annotations
+from mcp.types import Resource
+
+from memdesk.mcp import render
+from memdesk.mcp.connection import Connection  # noqa: TC001 - the SDK reads annotations
+from memdesk.memory import Filter
+
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
+
+    from memdesk.service import Service
+
+SCHEME = "memories://"
+NEWEST = 20
+"""How many memories `memories://recent` shows."""
+MAX_TOKENS = 8000
+"""The longest resource; hosts put it into the conversation whole."""
+
+
+def newest(service: Service, space: str | None) -> str:
+    """Return the newest memories of a space and of personal, as text."""
+    page = service.list(where=Filter(spaces=service.scope(space)), limit=NEWEST)
+    return render.listed(page.memories, "The newest memories", MAX_TOKENS)
+
+
+def profile(service: Service, space: str | None) -> str:
+    """Return the profile of a space, as text."""
+    answer = service.profile(space=service.scope(space)[0], max_tokens=MAX_TOKENS)
+    return render.profile(answer, MAX_TOKENS)
+
+
+VIEWS = {"recent": newest, "profile": profile}
+"""The resources that need no id."""
+LISTED = [
+    Resource(
+        uri=f"{SCHEME}recent",
+        name="recent",
+        title="Recent memories",
+        description=f"The {NEWEST} newest memories of this space and of personal",
+        mime_type="text/plain",
+    ),
+    Resource(
+        uri=f"{SCHEME}profile",
+        name="profile",
+        title="Profile",
+        description="What is always worth knowing: pinned memories, preferences, facts, decisions",
+        mime_type="text/plain",
+    ),
+]
+
+
+async def memory(id: str, ctx: Context[Connection, Any]) -> str:
+    """One memory in full."""
+    connection = ctx.request_context.lifespan_context
+    view = VIEWS.get(id)
+    if view is not None:
+        return await connection.read(lambda service: view(service, connection.space))
+    return await connection.read(lambda service: render.whole(service.get([id]), MAX_TOKENS))
+
+
+def add_to(server: MCPServer[Connection]) -> None:
+    """Register the resource of one memory, which answers for the views too.
+
+    The SDK gives a resource without parameters no context, hence no `Connection`.
+    """
+    server.resource(SCHEME + "{id}", title="Memory", mime_type="text/plain")(memory)

@@ -1,0 +1,209 @@
+"""`memdesk search`, `list`, `get`, `history`, `profile`, `stats`: for people and for scripts."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from cli_runner import Cli
+from fakes import FakeEmbedder
+
+from memdesk.answers import Hit, Profile, Stats
+from memdesk.memory import Memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """A person at an empty desk."""
+    monkeypatch.setenv("MEMDESK_HOME", str(tmp_path / "desk"))
+    return Cli(tmp_path / "desk", FakeEmbedder())
+
+
+def names(of: type) -> set[str]:
+    """The field names of a dataclass."""
+    return {field.name for field in fields(of)}
+
+
+def test_search_for_people(cli: Cli) -> None:
+    """Each hit shows its passage, id, age, kind and tags."""
+    id = cli.add("the bicycle is green", "--tag", "home")
+    cli.add("tax papers are due")
+    done = cli.ok("search", "green", "bicycle", "--limit", "1")
+    assert done.lines == ["1. the bicycle is green", f"   {id}  now note #home"]
+
+
+def test_search_explains(cli: Cli) -> None:
+    """With --explain both rankings and the place in the text are shown."""
+    cli.add("the bicycle is green")
+    explained = cli.ok("search", "bicycle", "--explain").lines[2]
+    assert "words 1." in explained
+    assert "meaning 1." in explained
+    assert "characters 0-20" in explained
+
+
+def test_search_as_json(cli: Cli) -> None:
+    """One document: the question, the hits with every part, and whole memories."""
+    cli.add("the bicycle is green", "--happened-at", "2026-05-08")
+    told = cli.ok("search", "bicycle", "--json").json
+    assert set(told) == {"query", "hits", "degraded"}
+    assert told["query"] == "bicycle"
+    assert told["degraded"] is None
+    assert set(told["hits"][0]) == names(Hit)
+    assert set(told["hits"][0]["memory"]) == names(Memory)
+    assert told["hits"][0]["memory"]["created_at"].endswith("Z")
+    assert told["hits"][0]["memory"]["metadata"] == {}
+
+
+def test_search_filters(cli: Cli) -> None:
+    """Spaces, kinds, tags and dates narrow a search; without --space it looks everywhere."""
+    cli.add("green in personal", "--tag", "a", "--happened-at", "2024-03-03")
+    cli.add("green in website", "--space", "website", "--kind", "fact")
+    cli.add("green in garden", "--space", "garden")
+
+    def found(*options: str) -> set[str]:
+        hits = cli.ok("search", "green", "--json", *options).json["hits"]
+        return {hit["memory"]["space"] for hit in hits}
+
+    assert found() == {"personal", "website", "garden"}
+    assert found("--space", "website") == {"personal", "website"}
+    assert found("--kind", "fact") == {"website"}
+    assert found("--tag", "a") == {"personal"}
+    assert found("--until", "2024") == {"personal"}
+    assert found("--since", "2025") == {"website", "garden"}
+
+
+def test_nothing_found(cli: Cli) -> None:
+    """No hit is no error."""
+    done = cli.ok("search", "anything")
+    assert (done.out, done.err) == ("", "memdesk: nothing was found\n")
+    assert cli.ok("search", "anything", "--json").json["hits"] == []
+
+
+def test_search_without_a_model(cli: Cli) -> None:
+    """A search by words alone says so, on standard error."""
+    cli.add("the bicycle is green")
+    cli.embedder.broken = "the model file is gone"
+    done = cli.ok("search", "bicycle")
+    assert "found by words only" in done.err
+    assert "bicycle" in done.out
+    assert cli.ok("search", "bicycle", "--json").json["degraded"]
+
+
+def test_list_is_newest_first_and_pages(cli: Cli) -> None:
+    """A page ends with the cursor of the next; together they are everything, once."""
+    for number in range(5):
+        cli.add(f"note {number}")
+    assert cli.texts() == [f"note {number}" for number in (4, 3, 2, 1, 0)]
+    first = cli.ok("list", "--limit", "2", "--json")
+    cursor = first.err.split("--cursor ")[1].strip()
+    rest = cli.ok("list", "--limit", "9", "--cursor", cursor, "--json")
+    assert [row["text"] for row in first.jsonl + rest.jsonl] == cli.texts()
+    assert rest.err == ""
+
+
+def test_list_goes_over_pages_by_itself(cli: Cli) -> None:
+    """More than one page of the service is still one list."""
+    drafts = "\n".join(f"note {number}" for number in range(3))
+    cli.add(drafts)
+    from memdesk.cli import memories
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memories, "_PAGE", 1)
+        cli.add("another")
+        assert len(cli.texts()) == 2
+
+
+def test_list_states(cli: Cli) -> None:
+    """The trash is a list of its own, and --all-states has everything."""
+    kept, gone = cli.add("kept"), cli.add("gone")
+    cli.ok("forget", gone)
+    assert cli.texts() == ["kept"]
+    assert cli.texts("--trash") == ["gone"]
+    assert set(cli.texts("--all-states")) == {"kept", "gone"}
+    assert "trashed" in cli.ok("list", "--trash").out
+    cli.ok("revise", kept, "--pin")
+    cli.add("other")
+    assert cli.texts("--pinned") == ["kept"]
+
+
+def test_list_filters(cli: Cli) -> None:
+    """Here --space means that space alone."""
+    cli.add("here")
+    cli.add("there", "--space", "website", "--tag", "x")
+    assert cli.texts("--space", "website") == ["there"]
+    assert cli.texts("--tag", "x") == ["there"]
+    assert cli.texts("--kind", "fact") == []
+
+
+def test_expired_ones_are_listed_on_request(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A memory whose time has run out shows with --expired only."""
+    with monkeypatch.context() as patch:
+        patch.setattr("memdesk.service.writing.now", lambda: datetime(2019, 1, 1, tzinfo=UTC))
+        cli.add("old news", "--expires-at", "2020-01-01")
+    assert cli.texts() == []
+    assert cli.texts("--expired") == ["old news"]
+
+
+def test_get_for_people(cli: Cli) -> None:
+    """Everything about a memory, then its text as it is."""
+    one = cli.add("first line\nsecond line", "--tag", "t", "--happened-at", "2026-05")
+    two = cli.add("two", "--happened-at", "2026-05-08T14:30+02:00", "--pin")
+    out = cli.ok("get", one, two).out
+    assert "\nfirst line\nsecond line\n" in out
+    assert f"id:          {one}" in out
+    assert "happened:    2026-05\n" in out
+    assert "pinned:      yes" in out
+    assert "trust" not in out
+
+
+def test_get_as_json_lines(cli: Cli) -> None:
+    """Several memories are several lines, in the order asked for."""
+    ids = [cli.add("one"), cli.add("two")]
+    assert [row["id"] for row in cli.ok("get", *ids, "--json").jsonl] == ids
+
+
+def test_history(cli: Cli) -> None:
+    """Each revision with its time and change, the newest first."""
+    id = cli.add("before")
+    cli.ok("revise", id, "after")
+    told = cli.ok("history", id, "--json").jsonl
+    assert [row["memory"]["text"] for row in told] == ["after", "before"]
+    assert told[0]["valid_to"] is None
+    assert told[1]["valid_to"].endswith("Z")
+    out = cli.ok("history", id).out
+    assert "to now" in out
+    assert f"change {told[0]['memory']['change']}" in out
+
+
+def test_profile(cli: Cli) -> None:
+    """Pinned memories come first; what does not fit is counted."""
+    assert "nothing is pinned" in cli.ok("profile").err
+    cli.add("I like tea", "--kind", "preference")
+    cli.add("my name is Ida", "--pin")
+    told = cli.ok("profile", "--json").json
+    assert set(told) == names(Profile)
+    assert [row["text"] for row in told["memories"]] == ["my name is Ida", "I like tea"]
+    assert "did not fit" in cli.ok("profile", "--max-tokens", "8").err
+    assert "my name is Ida" in cli.ok("profile").out
+
+
+def test_stats(cli: Cli) -> None:
+    """The store in numbers, for people and as one document."""
+    cli.add("tea", "--tag", "x", "--space", "website")
+    told = cli.ok("stats", "--json").json
+    assert set(told) == names(Stats)
+    assert (told["states"]["live"], told["spaces"], told["tags"]) == (1, {"website": 1}, {"x": 1})
+    out = cli.ok("stats").out
+    assert "1 website" in out
+    assert str(cli.home) in out
+
+
+def test_stats_shows_the_biggest(cli: Cli) -> None:
+    """A long list of tags is cut, and how many more there are is said."""
+    cli.add("tea", *(word for n in range(14) for word in ("--tag", f"t{n:02}")))
+    assert "and 4 more" in cli.ok("stats").out

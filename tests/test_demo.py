@@ -1,0 +1,143 @@
+"""`memdesk demo`: a whole session with the real model, and what it says when something is amiss."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memdesk import demo
+from memdesk.errors import MemdeskError
+
+
+def words(text: str) -> set[str]:
+    """The words of a text, in lower case."""
+    return set(re.findall(r"\w+", text.lower()))
+
+
+@pytest.mark.parametrize(("question", "answer"), demo.QUESTIONS)
+def test_questions_share_no_word_with_their_answers(question: str, answer: str) -> None:
+    """Only their meaning can find them."""
+    assert not words(question) & words(answer)
+    assert answer in dict(demo.MEMORIES)
+
+
+def test_the_question_asked_again_shares_no_word_either() -> None:
+    """The revised memory is found by its meaning, too."""
+    assert not words(demo.QUESTIONS[3][0]) & words(demo.REVISED)
+
+
+def test_the_whole_demo(tmp_path: Path) -> None:
+    """Without a terminal: it finds everything, ends with 0, and leaves nothing behind."""
+    environ = os.environ | {"MEMDESK_HOME": str(tmp_path / "mine"), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "memdesk", "demo"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=environ,
+        timeout=180,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for _, answer in demo.QUESTIONS:
+        assert f"→ 1. {answer}" in done.stdout
+    assert f"→ 1. {demo.REVISED}" in done.stdout
+    assert done.stdout.count(" ms ") == 2 + len(demo.MEMORIES) + len(demo.QUESTIONS) + 4
+    assert str(tmp_path / "mine") in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_how_to_connect() -> None:
+    """The printed commands are absolute and survive a shell, spaces in the path included."""
+    printed = demo.connect_words(Path("/a folder"))
+    snippet = json.loads(printed[printed.index("{") : printed.index("\n\n")])
+    server = snippet["mcpServers"]["memdesk"]
+    assert Path(server["command"]).is_absolute()
+    assert server["args"][-1] == "mcp"
+    line = next(line for line in printed.splitlines() if "claude mcp add" in line)
+    told = shlex.split(line)
+    assert told[told.index("--") + 1 :] == [server["command"], *server["args"]]
+    assert "MEMDESK_HOME=/a folder" in told
+
+
+def test_places_go_by_the_order_of_the_answer() -> None:
+    """The first memory that an answer names is in the first place."""
+    reply = f"1 {demo.KEY}\n2 {demo.COFFEE}"
+    assert demo.place_of(demo.KEY, reply) == 1
+    assert demo.place_of(demo.COFFEE, reply) == 2
+    assert demo.place_of(demo.DENTIST, reply) is None
+
+
+SERVER = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" not in asked:
+        continue
+    answer = {ANSWER}
+    print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], **answer}), flush=True)
+"""
+
+
+def server(answer: str) -> list[str]:
+    """The command of a server that answers everything so."""
+    return [sys.executable, "-c", SERVER.replace("{ANSWER}", answer)]
+
+
+def test_a_tool_error_is_told(tmp_path: Path) -> None:
+    """What a tool refused is in the sentence."""
+    answer = '{"result": {"isError": True, "content": [{"type": "text", "text": "too late"}]}}'
+    with (
+        demo.Session(server(answer), tmp_path) as session,
+        pytest.raises(MemdeskError, match="the demo failed: recall answered: too late"),
+    ):
+        session.call("recall", query="x")
+
+
+def test_a_protocol_error_is_told(tmp_path: Path) -> None:
+    """So is an error of the protocol."""
+    with (
+        demo.Session(server('{"error": {"code": -1, "message": "no"}}'), tmp_path) as session,
+        pytest.raises(MemdeskError, match=r"initialize answered .*no"),
+    ):
+        session.initialize()
+
+
+def test_a_server_that_ends_is_told(tmp_path: Path) -> None:
+    """Its last words on standard error are in the sentence."""
+    command = [sys.executable, "-c", "import sys; sys.exit('out of luck')"]
+    with (
+        demo.Session(command, tmp_path) as session,
+        pytest.raises(MemdeskError, match="the server ended; out of luck"),
+    ):
+        session.initialize()
+
+
+def test_a_server_that_keeps_silent_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demo does not wait for ever, nor for the server to leave."""
+    monkeypatch.setattr(demo, "PATIENCE", 0.05)
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with (
+        demo.Session(command, tmp_path) as session,
+        pytest.raises(MemdeskError, match="no answer to initialize"),
+    ):
+        session.initialize()
+
+
+def test_a_wrong_answer_fails_the_demo(tmp_path: Path) -> None:
+    """A question that finds something else ends it with a sentence."""
+    answer = '{"result": {"content": [{"type": "text", "text": "nothing"}]}}'
+    with (
+        demo.Session(server(answer), tmp_path) as session,
+        pytest.raises(MemdeskError, match="did not find"),
+    ):
+        demo._ask(session, lambda _: None)
