@@ -65,10 +65,10 @@ def _remember_batch(
             write.store.insert(list(stored.values()))
             write.store.index(rows)
     results = []
-    for each, draft in zip(checked, drafts, strict=True):
+    for each, asked in zip(checked, drafts, strict=True):
         known = stored.get(each.memory.id) or written.get(identity(each.memory))
         # What is no new memory takes the way of a single one.
-        results.append(_stored(known, each) if known else remember(core, draft, actor, None))
+        results.append(_stored(known, each) if known else remember(core, asked, actor, None))
     return results
 
 
