@@ -1,0 +1,46 @@
+"""How much of everything one run measures, and what the benchmarks work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.stores import Stores
+
+WARM_UP = 5
+"""Calls of each kind that come before those that count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much of everything is measured."""
+
+    runs: int = 5
+    loads: int = 5
+    """Bulk loads, which take longest."""
+    starts: int = 20
+    """Starts of each server, which vary most."""
+    memories: int = 10_000
+    many: int = 100_000
+    questions: int = 200
+    saves: int = 200
+    in_use: int = 500
+    """Saves after which recall is measured again."""
+    commits: tuple[int, ...] = (5_000, 10_000, 20_000)
+    """Saves after which the server's memory is measured again."""
+
+
+QUICK = Scale(runs=2, loads=1, starts=5, commits=(500, 1_000))
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a benchmark works with."""
+
+    scale: Scale
+    stores: Stores
+    say: Callable[[str], None]
+    """Tells how far it is, beside the table."""

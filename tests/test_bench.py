@@ -1,0 +1,181 @@
+"""The benchmarks: what they compute, what they are made of, and that they print."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench import __main__ as program
+from bench import speed
+from bench.notes import document, notes, questions
+from bench.samples import median, percentile, seconds
+from bench.table import Row, as_json, as_table, of_runs, spread
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VOCABULARY = 4000
+
+
+@pytest.mark.parametrize(
+    ("values", "middle"), [([3.0], 3.0), ([9.0, 1.0, 2.0], 2.0), ([4.0, 1.0, 3.0, 2.0], 2.5)]
+)
+def test_the_median_is_the_middle(values: list[float], middle: float) -> None:
+    """Of an even number of values it is the mean of the two in the middle."""
+    assert median(values) == middle
+
+
+@pytest.mark.parametrize(
+    ("percent", "value"), [(0, 15), (5, 15), (30, 20), (40, 20), (50, 35), (95, 50), (100, 50)]
+)
+def test_a_percentile_is_one_of_the_values(percent: int, value: float) -> None:
+    """The smallest that so many of a hundred do not exceed, whatever their order."""
+    assert percentile([35.0, 15.0, 50.0, 20.0, 40.0], percent) == value
+
+
+def test_of_a_hundred_values_the_95th_percentile_is_the_95th() -> None:
+    """Five are slower."""
+    assert percentile([float(value) for value in range(100, 0, -1)], 95) == 95.0
+
+
+def test_seconds_are_measured_around_one_call() -> None:
+    """The work is done once."""
+    done: list[int] = []
+    assert seconds(lambda: done.append(1)) >= 0.0
+    assert done == [1]
+
+
+def test_notes_are_the_same_for_one_seed() -> None:
+    """Two runs measure the same texts; another seed makes others."""
+    assert notes(50, seed=7) == notes(50, seed=7)
+    assert not {note.text for note in notes(50, seed=7)} & {note.text for note in notes(50, seed=8)}
+
+
+def test_notes_are_varied() -> None:
+    """Each is another text of 17 to 60 words; together they have the vocabulary of real ones."""
+    made = notes(10_000)
+    lengths = {len(note.text.split()) for note in made}
+    words = {word for note in made for word in re.findall(r"\w+", note.text.lower())}
+    assert len({note.text for note in made}) == len(made)
+    assert (min(lengths), max(lengths)) == (17, 60)
+    assert len(words) > VOCABULARY
+    assert {note.kind for note in made} >= {"fact", "preference", "decision", "task", "event"}
+
+
+def test_notes_of_one_length() -> None:
+    """A note of forty words has forty, and ends as a sentence."""
+    for note in notes(100, words=40):
+        assert len(note.text.split()) == 40
+        assert note.text.endswith(".")
+
+
+def test_questions_are_about_the_notes() -> None:
+    """They are all different, and a name in one is in some note's text."""
+    made = notes(500)
+    asked = questions(made, 200)
+    assert len(set(asked)) == 200
+    assert set(asked) <= {note.question for note in made}
+    names = [name for note in made for name in re.findall(r"(?<=\s)[A-Z]\w+", note.question)]
+    texts = " ".join(note.text for note in made)
+    assert all(name in texts for name in names if name != "I")
+
+
+def test_a_document_has_its_size() -> None:
+    """A text for the longest save there may be is not a byte too long."""
+    assert len(document(2**20).encode()) == 2**20
+
+
+def test_whether_a_target_was_met() -> None:
+    """At most or at least, the limit itself included; nothing is said without a target."""
+    assert Row("a", "time", 15.0, target=15.0).met is True
+    assert Row("a", "time", 15.1, target=15.0).met is False
+    assert Row("a", "share", 89.9, "%", 90.0, at_least=True).met is False
+    assert Row("a", "share", 90.0, "%", 90.0, at_least=True).met is True
+    assert Row("a", "time", 15.0).met is None
+
+
+def test_a_row_of_runs_is_their_median() -> None:
+    """Every run is kept beside it."""
+    row = of_runs("start", "ratio", [1.2, 1.0, 1.1], "x", 1.15)
+    assert (row.measured, row.runs, row.met) == (1.1, (1.2, 1.0, 1.1), True)
+
+
+def test_a_spread_is_the_medians_of_each_runs_percentiles() -> None:
+    """One run that was disturbed moves neither."""
+    runs = [[1.0, 2.0, 3.0, 9.0], [2.0, 3.0, 4.0, 8.0], [70.0, 80.0, 90.0, 99.0]]
+    typical, slow = spread("recall", "recall", runs, targets=(15, None))
+    assert (typical.what, typical.measured, typical.target) == ("recall, p50", 3.0, 15)
+    assert (slow.what, slow.measured, slow.target) == ("recall, p95", 9.0, None)
+
+
+def test_the_table_has_a_line_a_row_and_its_notes_below() -> None:
+    """Equal notes share a number; columns are as wide as what is in them."""
+    rows = [
+        Row("a", "first", 1234.5, target=1000.0, note="busy"),
+        Row("b", "second", 92.34, "%", 90.0, at_least=True, note="busy"),
+        Row("c", "third", 0.913, "x"),
+    ]
+    assert as_table(rows).splitlines() == [
+        "what         measured        target  met?",
+        "---------  ----------  ------------  ----",
+        "first 1)   1,234.5 ms  ≤ 1,000.0 ms  NO",
+        "second 1)      92.3 %      ≥ 90.0 %  yes",
+        "third           0.91x",
+        "",
+        "1) busy",
+    ]
+
+
+def test_a_row_as_json_says_whether_its_target_was_met() -> None:
+    """All that is in the table is in the file."""
+    told = as_json(Row("a", "first", 2.0, "s", 2.5, runs=(2.0,)))
+    assert told["met"] is True
+    assert {"name", "what", "measured", "unit", "target", "note", "runs"} <= set(told)
+
+
+def test_a_quick_run_prints_and_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real server's schemas are counted; the table names the machine, the file holds it all."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    file = tmp_path / "speed.json"
+    status = program.main(["speed", "--quick", "--only", "schema", "--json", str(file)])
+    printed = capsys.readouterr()
+    assert status == 0
+    assert re.search(r"schemas of the 6 tools +1,\d{3} tokens +≤ 2,000 tokens +yes", printed.out)
+    assert "lancedb" in printed.out
+    assert "schema …" in printed.err
+    told = json.loads(file.read_text(encoding="utf-8"))
+    assert [row["name"] for row in told["rows"]] == ["schema"]
+    assert told["rows"][0]["measured"] <= told["rows"][0]["target"] == 2000
+    assert set(told["machine"]["versions"]) == {"memdesk", "lancedb", "mcp", "llama-cpp-python"}
+    assert len(told["load"]) == 2
+
+
+def test_a_benchmark_that_breaks_does_not_stop_the_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its words stand below the table, and the exit code says that something broke."""
+
+    def broken(_: object) -> list[Row]:
+        raise ValueError("no such thing")
+
+    def works(_: object) -> list[Row]:
+        return [Row("schema", "works", 1.0)]
+
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setattr(speed, "ROWS", {"start": broken, "schema": works})
+    assert speed.main([]) == 1
+    printed = capsys.readouterr().out
+    assert "works" in printed
+    assert "start broke: ValueError: no such thing" in printed
+
+
+def test_an_unknown_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
+    """It names those that there are."""
+    assert program.main(["sped"]) == 2
+    assert "{speed}" in capsys.readouterr().err
