@@ -108,13 +108,15 @@ class Core:
         return self._duties.submit(lambda: None)
 
     @contextlib.contextmanager
-    def alone(self, name: str) -> Iterator[bool]:
+    def alone(self, name: str, wait: float = 0.0) -> Iterator[bool]:
         """Tell whether this process is the only one at some duty, and hold it so meanwhile."""
-        try:
-            with WriterLock(self.home / f"{name}.lock", name).hold(0):
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(WriterLock(self.home / f"{name}.lock", name).hold(wait))
+            except Busy:
+                yield False
+            else:
                 yield True
-        except Busy:
-            yield False
 
     # The store
 

@@ -49,12 +49,10 @@ def recall(core: Core, query: str, limit: int, where: Filter, max_tokens: int) -
     max_tokens = _checked_budget(max_tokens)
     store = core.store()
     vector_coming = core.query_vector(question)
-    words_coming = core.pool.submit(
-        store.search_words, ranking.keywords(question), where, CANDIDATES
-    )
+    words_sought = store.search_words(ranking.keywords(question), where, CANDIDATES)
     vector = in_time(vector_coming)
     by_meaning = store.search_vector(vector, where, CANDIDATES) if vector is not None else []
-    by_words = words_coming.result().against(vector)
+    by_words = words_sought.against(vector)
     ranked = ranking.rank(by_words, by_meaning)[:limit]
     hits = _hits(store, ranked)
     return Recalled(_within(hits, max_tokens), _degraded(core, missing=vector is None))

@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from memdesk.errors import MemdeskError, ModelError
+from memdesk.errors import Busy, MemdeskError, ModelError
 from memdesk.memory import LIVE, REPLACED, TRASHED, now
 from memdesk.service import indexing, writing
 from memdesk.service.core import MAINTENANCE
@@ -51,7 +51,7 @@ def maintain(core: Core, keep_seconds: float, linger_seconds: float) -> bool:
 
 
 def _maintain_once(core: Core, keep_seconds: float) -> None:
-    from memdesk.store import lapsed
+    from memdesk.store import lapsed, whole_check_due
     from memdesk.store import maintain as keep_up
 
     store = core.store()
@@ -62,9 +62,10 @@ def _maintain_once(core: Core, keep_seconds: float) -> None:
         writing.forget(core, ids, "its time had run out", MAINTENANCE, None)
     _drop_tombstones(core, before_days=TOMBSTONE_DAYS)
     until = store.refresh().seq
-    indexing.mend(core, whole=True)
+    whole = whole_check_due(store)
+    indexing.mend(core, whole=whole)
     _embed(core)
-    keep_up(core.store(), core.locked, indexed=until, keep_seconds=keep_seconds)
+    keep_up(core.store(), core.locked, indexed=until, whole=whole, keep_seconds=keep_seconds)
 
 
 def _embed(core: Core) -> None:
@@ -99,6 +100,16 @@ def use_model(core: Core, embedder: Embedding, progress: Callable[[int, int], No
     store = core.store()
     if store.stamp.fingerprint == spec.fingerprint:
         return 0
+    with core.alone(MAINTENANCE, core.wait) as alone:
+        if not alone:
+            raise Busy("maintenance", core.wait)
+        return _switch(core, store, embedder, progress)
+
+
+def _switch(
+    core: Core, store: Store, embedder: Embedding, progress: Callable[[int, int], None] | None
+) -> int:
+    spec = embedder.spec
     beside = _beside(store, spec)
     total = sum(store.counts("state").get(state, 0) for state in (LIVE, TRASHED, REPLACED))
     done = 0

@@ -2,7 +2,7 @@
 
 from memdesk.store.opening import VERSION, open_store, store_for_model
 from memdesk.store.schema import PassageRow
-from memdesk.store.store import Head, Store, WordsFound
+from memdesk.store.store import Head, Store, WordsSought
 from memdesk.store.upkeep import (
     drop_tombstones,
     indexed_until,
@@ -11,6 +11,7 @@ from memdesk.store.upkeep import (
     maintenance_due,
     old_tombstones,
     request_scrub,
+    whole_check_due,
 )
 
 __all__ = [
@@ -18,7 +19,7 @@ __all__ = [
     "Head",
     "PassageRow",
     "Store",
-    "WordsFound",
+    "WordsSought",
     "drop_tombstones",
     "indexed_until",
     "lapsed",
@@ -28,4 +29,5 @@ __all__ = [
     "open_store",
     "request_scrub",
     "store_for_model",
+    "whole_check_due",
 ]

@@ -12,13 +12,13 @@ from memdesk.store.durable import Flusher, check_hard_links, flush_folder, looks
 from memdesk.store.engine import FTS, Bitmap, BTree, IvfSq, LabelList, lancedb, pa
 from memdesk.store.stamp import Stamp, read_stamp, write_stamp
 from memdesk.store.store import Store
-from memdesk.store.table import connect, wrapped
+from memdesk.store.table import LOOP, Table, connect, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lancedb.db import DBConnection
+    from lancedb.db import AsyncConnection
 
 VERSION: str = lancedb.__version__
 
@@ -56,7 +56,7 @@ def store_for_model(store: Store, name: str, fingerprint: str, dims: int) -> Sto
     stamp = store.stamp.of_model(name, fingerprint, dims)
     if (store.home / f"{stamp.passages}.lance").exists():
         with wrapped(stamp.passages):
-            connect(store.home).drop_table(stamp.passages)
+            LOOP.run(connect(store.home).drop_table(stamp.passages))
     create_tables(store.home, stamp)
     return Store(store.home, stamp)
 
@@ -78,21 +78,21 @@ def create_tables(home: Path, stamp: Stamp) -> None:
         missing = [name for name in _names(stamp) if not (home / f"{name}.lance").exists()]
         for name in missing:
             shape = {"memories": schema.MEMORIES, "history": schema.HISTORY}
-            _create(db, name, shape.get(name) or schema.passages(stamp.dims), stamp)
+            LOOP.run(_create(db, name, shape.get(name) or schema.passages(stamp.dims), stamp))
             Flusher(home / f"{name}.lance").flush()
         flush_folder(home)
 
 
-def _create(db: DBConnection, name: str, shape: pa.Schema, stamp: Stamp) -> None:
+async def _create(db: AsyncConnection, name: str, shape: pa.Schema, stamp: Stamp) -> None:
     options = {"new_table_enable_stable_row_ids": "true"}
-    table = db.create_table(name, schema=shape, storage_options=options)
+    table = await db.create_table(name, schema=shape, storage_options=options)
     if name != "history":
-        table.set_unenforced_primary_key("id" if name == "memories" else "key")
+        await table.set_unenforced_primary_key("id" if name == "memories" else "key")
     for column, config in _INDEXES.get(name, _PASSAGE_INDEXES).items():
-        table.create_index(column, config=config)
+        await table.create_index(column, config=config)
     if name == stamp.passages:
-        table.create_index("text", config=word_index(stamp))
-        table.create_index("vector", config=VECTOR_INDEX)
+        await table.create_index("text", config=word_index(stamp))
+        await table.create_index("vector", config=VECTOR_INDEX)
 
 
 _INDEXES = {
@@ -139,19 +139,19 @@ def _mend(home: Path, stamp: Stamp, name: str) -> list[str]:
     """Bring one table to its newest whole version; what cannot be mended is kept and reported."""
     folder = home / f"{name}.lance"
 
-    def rows() -> int:
-        return int(connect(home).open_table(name).count_rows())
+    def table() -> Table:
+        return Table(connect(home), home, name, durable=False)
 
     def opens() -> None:
-        table = connect(home).open_table(name)
-        scanned = sum(batch.num_rows for batch in table.search().to_batches(4096))
-        if scanned != rows():
+        opened = table()
+        scanned = sum(batch.num_rows for batch in opened.batches(""))
+        if scanned != opened.count():
             raise StoreError(f"{name} lost rows")
 
     if not folder.is_dir():
         return [f"the table {name} was missing and has been made anew"]
     try:
-        bad = mend(folder, opens, rows)
+        bad = mend(folder, opens, lambda: table().count())
     except Exception as error:
         if name != stamp.passages:
             raise StoreError(

@@ -20,6 +20,7 @@ from memdesk.store.table import Table, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from memdesk.memory import Filter, Memory
@@ -34,15 +35,17 @@ _METADATA_CACHE = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class WordsFound:
-    """What the full-text search found, before it is known how near each passage is in meaning."""
+class WordsSought:
+    """A full-text search under way, before it is known how near each passage is in meaning."""
 
-    rows: pa.Table
+    table: Table
+    asked: Future[pa.Table]
 
     def against(self, vector: np.ndarray | None) -> list[Found]:
-        """Return the passages, best first, with their cosine to `vector`."""
-        cosines = _cosines(self.rows.column("vector"), vector) if vector is not None else None
-        columns = _columns(self.rows, ("memory", "start", "end", "_score"))
+        """Wait for the passages and return them, best first, with their cosine to `vector`."""
+        rows = self.table.result(self.asked)
+        cosines = _cosines(rows.column("vector"), vector) if vector is not None else None
+        columns = _columns(rows, ("memory", "start", "end", "_score"))
         return [
             Found(memory, start, end, score, cosines[row] if cosines else None)
             for row, (memory, start, end, score) in enumerate(columns)
@@ -130,19 +133,21 @@ class Store:
         ordered = sorted(counted, key=lambda each: (-each["counts"], str(each["values"])))
         return {each["values"]: each["counts"] for each in ordered}
 
-    def search_words(self, words: str, wanted: Filter, limit: int) -> WordsFound:
-        """Return the passages that match words best, by BM25."""
+    def search_words(self, words: str, wanted: Filter, limit: int) -> WordsSought:
+        """Begin to look for the passages that match words best, by BM25."""
         condition = where(wanted, datetime.now(UTC), at="at")
-        return WordsFound(
-            self.passages.read(
+        return WordsSought(
+            self.passages,
+            self.passages.begin(
                 lambda table: (
-                    table.search(MatchQuery(words, "text"), query_type="fts")
+                    table.query()
+                    .nearest_to_text(MatchQuery(words, "text"))
                     .where(condition)
                     .select(["memory", "start", "end", "_score", "vector"])
                     .limit(limit)
                     .to_arrow()
                 )
-            )
+            ),
         )
 
     def search_vector(self, vector: np.ndarray, wanted: Filter, limit: int) -> list[Found]:
@@ -151,7 +156,8 @@ class Store:
         columns = ["memory", "start", "end", "vector"]
         found = self.passages.read(
             lambda table: (
-                table.search(vector, vector_column_name="vector")
+                table.vector_search(vector)
+                .column("vector")
                 .distance_type("cosine")
                 .nprobes(_PROBES)
                 .where(condition)

@@ -9,16 +9,18 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import shutil
 import time
 import warnings
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from memdesk.memory import TOMBSTONE
-from memdesk.store.durable import write_json
+from memdesk.store.durable import flush_folder, write_json
 from memdesk.store.filters import both, equals, literal
 from memdesk.store.opening import VECTOR_INDEX, word_index
+from memdesk.store.table import LOOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,11 +37,14 @@ COMMITS = 32
 KEEP_SECONDS = 600.0
 """How long readers of other processes may still use an old version."""
 _FILE = "maintenance.json"
+_SCRUB = "scrub.due"
 _LEFTOVER_SECONDS = 3600
 _MAX_SEGMENTS = 10
 _RETRAIN_GROWTH = 4
 _TRAINABLE = 256
 _TRIES = 3
+_DAY = 86_400
+_WEEK = 7 * _DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,8 @@ class Done:
     """Rows each vector index was trained on."""
     indexed: dict[str, int] = field(default_factory=dict)
     """The sequence number up to which each passages table is known to be whole and on the disk."""
-    scrub: str = ""
-    """due: purged text is in the files; waiting: only in versions kept for readers."""
+    checked: float = 0.0
+    """When every memory was last looked for in the passages, not only the newest."""
 
 
 def _read(home: Path) -> Done:
@@ -66,10 +71,6 @@ def _read(home: Path) -> Done:
         return Done()
 
 
-def _write(home: Path, done: Done) -> None:
-    write_json(home / _FILE, asdict(done))
-
-
 def _tables(store: Store) -> tuple[Table, ...]:
     return store.memories, store.history, store.passages
 
@@ -77,7 +78,7 @@ def _tables(store: Store) -> tuple[Table, ...]:
 def maintenance_due(store: Store) -> bool:
     """Tell whether enough was written, or enough time has passed, for maintenance to pay."""
     done = _read(store.home)
-    if done.scrub == "due":
+    if _scrub_due(store):
         return True
     if not done.clean and time.time() - done.at > KEEP_SECONDS:
         return True
@@ -117,7 +118,12 @@ def drop_tombstones(store: Store, before: datetime) -> None:
 
 def request_scrub(store: Store) -> None:
     """Ask that purged text leaves the files too, not only the answers."""
-    _write(store.home, replace(_read(store.home), scrub="due"))
+    (store.home / _SCRUB).touch(mode=0o600)
+    flush_folder(store.home)
+
+
+def _scrub_due(store: Store) -> bool:
+    return (store.home / _SCRUB).exists()
 
 
 def indexed_until(store: Store) -> int:
@@ -125,43 +131,53 @@ def indexed_until(store: Store) -> int:
     return _read(store.home).indexed.get(store.passages.name, 0)
 
 
+def whole_check_due(store: Store) -> bool:
+    """Tell whether a day has passed since every memory was looked for in the passages."""
+    return time.time() - _read(store.home).checked > _DAY
+
+
 def maintain(
     store: Store,
     locked: Callable[[], contextlib.AbstractContextManager[None]],
     *,
     indexed: int,
+    whole: bool,
     keep_seconds: float = KEEP_SECONDS,
 ) -> None:
     """Compact, index and clean the tables; one process at a time.
 
     Old versions younger than `keep_seconds` stay for readers of other processes. `locked` holds the
     writer lock, needed only to rewrite tables after a purge. `indexed` is the sequence number up to
-    which the caller has found every memory in the passages.
+    which the caller has found every memory in the passages, and `whole` whether it looked at all.
     """
     done = _read(store.home)
-    scrubbing = done.scrub == "due"
     settled = keep_seconds == 0 or time.time() - done.at > keep_seconds
     idle = all(table.version == done.versions.get(table.name) for table in _tables(store))
+    scrubbing = _scrub_due(store)
     if scrubbing:
         with locked():
             _rewrite(store)
+            (store.home / _SCRUB).unlink()
     for table in _tables(store):
-        if not settled and table.version == done.versions.get(table.name):
-            continue
-        _compact(table, keep_seconds)
-        _sweep(table.path)
+        if settled or table.version != done.versions.get(table.name):
+            _compact(table, keep_seconds)
+            _sweep(table.path)
     trained = _train(store, done, anew=scrubbing)
+    _drop_strays(store, older=0 if scrubbing else _WEEK)
     if scrubbing and keep_seconds == 0:
         for table in _tables(store):
             _compact(table, keep_seconds)  # the replaced indexes are old versions only now
     for table in _tables(store):
         table.flush(always=True)
-    versions = {table.name: table.version for table in _tables(store)}
-    scrub = "waiting" if scrubbing else done.scrub
-    scrub = "" if scrub == "waiting" and settled and (keep_seconds == 0 or not scrubbing) else scrub
-    clean = not scrub and (keep_seconds == 0 or (idle and settled))
-    known = {**done.indexed, store.passages.name: indexed}
-    _write(store.home, Done(time.time(), versions, clean, trained, known, scrub))
+    now = Done(
+        at=time.time(),
+        versions={table.name: table.version for table in _tables(store)},
+        clean=keep_seconds == 0 or (idle and settled and not scrubbing),
+        trained=trained,
+        indexed={store.passages.name: indexed},
+        checked=time.time() if whole else done.checked,
+    )
+    write_json(store.home / _FILE, asdict(now))
 
 
 def _compact(table: Table, keep_seconds: float) -> None:
@@ -170,7 +186,8 @@ def _compact(table: Table, keep_seconds: float) -> None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # it warns of a margin of 0
-                table.lance.optimize(cleanup_older_than=timedelta(seconds=keep_seconds))
+                keep = timedelta(seconds=keep_seconds)
+                LOOP.run(table.lance.optimize(cleanup_older_than=keep))
         except RuntimeError as error:
             if "commit conflict" not in str(error) or attempt == _TRIES - 1:
                 log.warning("maintenance of %s gave way: %s", table.name, str(error)[:200])
@@ -183,7 +200,7 @@ def _rewrite(store: Store) -> None:
     """Write every row anew, so that compaction leaves no file with purged text in it."""
     store.refresh()
     for table in _tables(store):
-        table.lance.update(where="true", values_sql={"seq": "seq"})
+        LOOP.run(table.lance.update(where="true", updates_sql={"seq": "seq"}))
 
 
 def _train(store: Store, done: Done, *, anew: bool) -> dict[str, int]:
@@ -191,22 +208,32 @@ def _train(store: Store, done: Done, *, anew: bool) -> dict[str, int]:
     table = store.passages
     rows = table.count("embedded = true")
     known = done.trained.get(table.name, 0)
-    segments = table.lance.index_stats("vector_idx")
+    segments = LOOP.run(table.lance.index_stats("vector_idx"))
     grown = rows >= max(_TRAINABLE, known * _RETRAIN_GROWTH)
     if anew or grown or (segments and (segments.num_indices or 1) > _MAX_SEGMENTS):
         with contextlib.suppress(RuntimeError):  # a writer was faster: next time
-            table.lance.create_index("vector", config=VECTOR_INDEX, replace=True)
+            LOOP.run(table.lance.create_index("vector", config=VECTOR_INDEX, replace=True))
             known = rows
     if anew:
-        table.lance.create_index("text", config=word_index(store.stamp), replace=True)
+        LOOP.run(table.lance.create_index("text", config=word_index(store.stamp), replace=True))
     return {**done.trained, table.name: known}
+
+
+def _drop_strays(store: Store, older: float) -> None:
+    """Remove search tables of former models, and those that were set aside, after so many seconds."""
+    for folder in store.home.glob("passages_*"):
+        if folder.name != store.passages.path.name and _age(folder) > older:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _sweep(folder: Path) -> None:
     """Remove what killed writers left: LanceDB never does (LANCEDB.md §4)."""
-    oldest = time.time() - _LEFTOVER_SECONDS
     for pattern in ("**/.tmp*", "**/*.manifest#*"):
         for path in folder.glob(pattern):
             with contextlib.suppress(OSError):
-                if path.stat().st_mtime < oldest:
+                if _age(path) > _LEFTOVER_SECONDS:
                     path.unlink()
