@@ -68,6 +68,13 @@ def test_every_answer_keeps_its_budget_and_its_frame(
         framed(shown, memories)
 
 
+@pytest.mark.parametrize("budget", range(300, 312))
+def test_a_cut_never_falls_between_a_bar_and_its_space(budget: int) -> None:
+    """Wherever a text of many lines is cut, each line that is shown stands behind a whole bar."""
+    memories = [memory("a\n" * 2000)]
+    framed(render.whole(memories, budget), memories)
+
+
 def test_a_header_says_id_age_kind_space_source_trust_and_tags() -> None:
     """Everything that a model needs to weigh a memory stands in its first line."""
     found = memory(

@@ -174,7 +174,8 @@ def _cut(block: Block, tokens: int) -> str:
     """Return a block's header and as much of its text as `tokens` hold."""
     note = "… (cut: get the id with a higher max_tokens for the rest)"
     size = tokens * 3 - len(f"\n\n{block.head}\n\n{note}".encode()) - 2
-    body = clip(frame(clip(block.body, size)), size)
+    # A cut between a bar and its space would leave a line that has no bar any more.
+    body = clip(frame(clip(block.body, size)), size).removesuffix(f"\n{BAR.strip()}")
     return f"{block.head}\n{body}\n{note}"
 
 
