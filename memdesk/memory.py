@@ -24,6 +24,7 @@ MAX_TEXT_BYTES = 1024 * 1024
 MAX_TAGS = 64
 MAX_TAG_LENGTH = 100
 MAX_METADATA_BYTES = 64 * 1024
+MAX_METADATA_DEPTH = 32
 PERSONAL = "personal"
 """The space of everything that belongs to no project."""
 
@@ -211,7 +212,7 @@ def clean_word(value: str, field: str, limit: int = 200) -> str:
 
 def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Return the tags without blanks and repeats, in the order given."""
-    kept = dict.fromkeys(clean_word(tag, "tags", MAX_TAG_LENGTH).removeprefix("#") for tag in tags)
+    kept = dict.fromkeys(clean_word(tag, "tags", MAX_TAG_LENGTH).lstrip("# ") for tag in tags)
     kept.pop("", None)
     if len(kept) > MAX_TAGS:
         raise Invalid("tags", f"are {len(kept)}; a memory has at most {MAX_TAGS}")
@@ -257,9 +258,21 @@ def check_metadata(metadata: str | Mapping[str, object]) -> str:
         raise Invalid("metadata", f"is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise Invalid("metadata", "must be a JSON object")
-    if len(clean(text, "metadata")[0].encode()) > MAX_METADATA_BYTES:
+    if _depth(value) > MAX_METADATA_DEPTH:
+        raise Invalid("metadata", f"is nested more than {MAX_METADATA_DEPTH} levels deep")
+    text = clean(text, "metadata")[0]
+    if len(text.encode()) > MAX_METADATA_BYTES:
         raise Invalid("metadata", f"is longer than {MAX_METADATA_BYTES:,} bytes")
     return text
+
+
+def _depth(value: object) -> int:
+    """Return how many levels of lists and objects a JSON value has."""
+    level, depth = [value], 0
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [each for one in level for each in (one.values() if isinstance(one, dict) else one)]
+    return depth
 
 
 def content_hash(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 from memdesk.errors import Invalid
 
@@ -73,6 +73,14 @@ def parse_moment(text: str, field: str) -> Moment:
         return Moment(aware.astimezone(UTC), _precision(part), round(offset.total_seconds() / 60))
     except (ValueError, OverflowError, OSError) as error:
         raise Invalid(field, f"“{text.strip()[:40]}” is not a date: {error}") from None
+
+
+def local_time(at: datetime, offset_min: int | None) -> datetime:
+    """Return a moment as the clock showed it where it was written."""
+    try:
+        return at.astimezone(timezone(timedelta(minutes=offset_min or 0)))
+    except OverflowError:  # the calendar begins with the year 1
+        return at
 
 
 def _precision(part: dict[str, str | None]) -> str:

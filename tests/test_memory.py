@@ -26,6 +26,8 @@ from memdesk.memory import (
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
+CLEAN_TEXT = ANY_TEXT.map(lambda text: clean(text)[0])
+
 
 def test_clean_removes_escapes_and_says_how_many() -> None:
     """Terminal escapes, C1 controls and bidi overrides leave the text and are counted."""
@@ -96,7 +98,7 @@ def test_malformed_kinds_are_refused(kind: str) -> None:
 
 def test_tags_lose_blanks_repeats_and_hashes() -> None:
     """Tags keep their order, each once, without a leading #."""
-    assert clean_tags(["#work", " ", "home ", "work"]) == ("work", "home")
+    assert clean_tags(["#work", " ", "home ", "work", "## work", "#"]) == ("work", "home")
 
 
 @pytest.mark.parametrize("id", ["", "7", "not-an-id", "x" * 300, "';--", "\x1b[2J"])
@@ -120,12 +122,21 @@ def test_metadata_must_be_a_json_object(metadata: str) -> None:
         check_metadata(metadata if metadata != '{"a": "\\u0000"}' else '{"a": "\0"}')
 
 
-@given(st.dictionaries(ANY_TEXT, st.integers() | ANY_TEXT | st.booleans(), max_size=5))
+@given(st.dictionaries(CLEAN_TEXT, st.integers() | CLEAN_TEXT | st.booleans(), max_size=5))
 def test_metadata_means_the_same_after_checking(value: dict[str, object]) -> None:
     """Checked metadata holds what was given, in one form."""
     text = check_metadata(value)
     assert json.loads(text) == value
     assert check_metadata(text) == text
+
+
+def test_metadata_is_bounded_in_size_and_depth() -> None:
+    """What is kept is what was measured, and a nest too deep for JSON readers is refused."""
+    assert check_metadata({"a": "\u202e" * 9_000_000}) == '{"a": ""}'
+    with pytest.raises(Invalid, match=r"longer than 65,536 bytes"):
+        check_metadata({"a": "x" * 70_000})
+    with pytest.raises(Invalid, match=r"more than 32 levels"):
+        check_metadata('{"a":' * 40 + "1" + "}" * 40)
 
 
 @given(ANY_TEXT)

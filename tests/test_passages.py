@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,12 @@ def test_passages_hold_every_word_once_and_in_order(text: str) -> None:
 def test_the_head_is_a_beginning(text: str) -> None:
     """The head ends inside its text."""
     assert 0 <= head(text) <= len(text)
+
+
+@pytest.mark.parametrize("text", ["." * 1_000_000, "?!" * 500_000, "。" * 300_000, ". " * 500_000])
+def test_runs_of_sentence_ends_are_cut_too(text: str) -> None:
+    """A megabyte of dots is cut in a moment, not in hours."""
+    assert all(end - start <= MAX_CHARS for start, end in split(text))
 
 
 def test_a_megabyte_is_cut_quickly_into_many() -> None:

@@ -12,8 +12,9 @@ from fakes import FakeEmbedder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memdesk.errors import Conflict, Invalid, NotFound
-from memdesk.memory import Draft, Edit, Filter, Memory, Source, new_id
+from memdesk.errors import Conflict, Invalid, NotFound, StoreError
+from memdesk.memory import Draft, Edit, Filter, Memory, Source, content_hash, new_id
+from memdesk.store.schema import history_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -617,6 +618,99 @@ def test_unknown_changes_cannot_be_undone(desk: Service, change: str) -> None:
     desk.remember(Draft("x"))
     with pytest.raises(Invalid, match=r"^change: "):
         desk.undo(change)
+
+
+def test_retried_changes_of_every_kind_return_their_first_result(desk: Service) -> None:
+    """A revise, undo, purge or replacing save that is asked again changes nothing more."""
+    id, change = desk.remember(Draft("one")).id, new_id()
+    desk.revise(id, Edit(text="two"), change=change)
+    desk.revise(id, Edit(text="three"))
+    assert desk.revise(id, Edit(text="two"), change=change).text == "two"
+    assert one(desk, id).text == "three"
+    forgotten = desk.forget([id]).change
+    assert desk.undo(forgotten).done == desk.undo(forgotten).done == (id,)
+    old, known = desk.remember(Draft("old")).id, desk.remember(Draft("known")).id
+    again = new_id()
+    first = desk.remember(Draft("known", replaces=old), change=again)
+    assert first == desk.remember(Draft("known", replaces=old), change=again)
+    assert (first.id, first.replaced) == (known, old)
+    desk.forget([id])
+    purged = new_id()
+    assert desk.purge([id], change=purged).done == desk.purge([id], change=purged).done == (id,)
+
+
+def test_undo_is_not_misled_by_a_copy_that_a_crash_left(desk: Service) -> None:
+    """A revision that was kept and then not replaced is no second one."""
+    id = desk.remember(Draft("v1")).id
+    desk.revise(id, Edit(text="v2"))
+    store = desk._core.store()
+    store.history.add(history_rows([one(desk, id)], datetime.now(UTC)))
+    assert desk.undo().done == (id,)
+    assert one(desk, id).text == "v1"
+
+
+def test_the_forgotten_is_not_recalled_while_search_is_behind(desk: Service) -> None:
+    """Between the commits of a forget and of its passages recall already leaves it out."""
+    id = desk.remember(Draft("lighthouse")).id
+    desk.remember(Draft("lighthouse keeper"))
+    store = desk._core.store()
+    store.replace([replace(one(desk, id), state="trashed", seq=99)], (), datetime.now(UTC))
+    hits = desk.recall("lighthouse", limit=1).hits
+    assert [hit.memory.text for hit in hits] == ["lighthouse keeper"]
+
+
+def test_a_long_document_does_not_crowd_out_others(desk: Service) -> None:
+    """Notes are found beside a document whose every passage matches."""
+    desk.remember(Draft(" ".join(f"The train number {n} leaves the station." for n in range(3000))))
+    notes = {f"We take the train to {city}" for city in ("Rome", "Oslo", "Bern", "Riga")}
+    for note in notes:
+        desk.remember(Draft(note))
+    assert notes <= {hit.memory.text for hit in desk.recall("train", limit=5).hits}
+
+
+def test_long_words_are_found(desk: Service) -> None:
+    """A SHA-256 sum is one word, and found."""
+    sums = content_hash("a"), content_hash("b")
+    for each in sums:
+        desk.remember(Draft(f"checksum {each}"))
+    assert desk.recall(sums[1]).hits[0].memory.text.endswith(sums[1])
+    assert desk.recall(sums[1]).hits[0].keyword_rank == 1
+
+
+def test_a_date_is_found_as_the_writer_saw_it(desk: Service) -> None:
+    """The words of a date are those of its own place, not of Greenwich."""
+    desk.remember(Draft("dentist", happened_at="2026-05-08T00:30+02:00"))
+    assert desk.recall("8 May 2026").hits[0].keyword_rank == 1
+    assert desk.recall("May 7").hits[0].keyword_score < desk.recall("May 8").hits[0].keyword_score
+
+
+def test_a_save_whose_indexing_fails_is_stored_and_mended(
+    open_desk: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is on the disk is acknowledged; search gets it as soon as it can be written."""
+    desk = open_desk(background=False)
+    desk.remember(Draft("before"))
+    passages = desk._core.store().passages
+    failing = passages.add
+
+    def refuse(*_: object) -> None:
+        monkeypatch.setattr(passages, "add", failing)
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(passages, "add", refuse)
+    assert desk.remember(Draft("lighthouse")).outcome == "stored"
+    desk._core.settled().result()
+    assert "lighthouse" in {hit.memory.text for hit in desk.recall("lighthouse").hits}
+
+
+def test_a_closed_desk_says_so(desk: Service) -> None:
+    """Verbs of a closed desk fail in words."""
+    desk.remember(Draft("x"))
+    desk.close()
+    with pytest.raises(StoreError, match=r"has been closed"):
+        desk.remember(Draft("y"))
+    with pytest.raises(StoreError, match=r"has been closed"):
+        desk.recall("x")
 
 
 # profile, stats

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,11 +16,10 @@ from fakes import FakeEmbedder, other_model
 
 from memdesk.errors import StoreError
 from memdesk.memory import Draft
-from memdesk.store import VERSION, table
+from memdesk.store import VERSION, opening, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from memdesk.service import Service
 
@@ -36,6 +36,11 @@ def newest(folder: Path, pattern: str) -> Path:
     return (
         found[0] if "manifest" in pattern else max(found, key=lambda path: path.stat().st_mtime_ns)
     )
+
+
+def home_files(desk: Service, pattern: str) -> list[Path]:
+    """Return the files of a desk's folder that match."""
+    return list(desk._core.home.rglob(pattern))
 
 
 def test_a_store_says_what_it_is(desk: Service, home: Path) -> None:
@@ -164,6 +169,63 @@ def test_a_store_beyond_mending_is_left_as_it_is(
         with pytest.raises(StoreError, match=r"cannot be read.*it was left as it is"):
             open_desk().list()
     assert sorted(home.rglob("memories.lance/**/*")) == before
+
+
+def test_a_fault_of_the_moment_gives_up_nothing(
+    desk: Service, open_desk: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When whole files cannot be read right now, no commit is set aside."""
+    ids = [desk.remember(Draft(f"n{n}")).id for n in range(3)]
+    desk.close()
+    monkeypatch.setattr(opening, "_whole", lambda *_: False)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(table.Table, "count", refuse)
+        with pytest.raises(StoreError, match=r"Too many open files"):
+            open_desk().list()
+    assert not list(home_files(desk, "*.bad"))
+    assert len(open_desk().get(ids)) == 3
+
+
+def test_missing_memories_are_reported_not_made_anew(
+    desk: Service, open_desk: Callable[..., Service], home: Path
+) -> None:
+    """Where the table of memories is gone, what is left is kept and the error says so."""
+    desk.remember(Draft("x"))
+    desk.close()
+    (home / "memories.lance").rename(home / "elsewhere")
+    with pytest.raises(StoreError, match=r"memories.lance is missing"):
+        open_desk().list()
+    assert not (home / "memories.lance").exists()
+    (home / "elsewhere").rename(home / "memories.lance")
+    assert open_desk().list().memories[0].text == "x"
+
+
+def test_a_crash_while_a_store_is_made_leaves_no_half_table(
+    open_desk: Callable[..., Service], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables appear whole, with all their indexes, or are made again."""
+    real = Path.rename
+    named: list[str] = []
+
+    def crash(self: Path, target: Path) -> Path:
+        named.append(self.name)
+        if self.name == "history.lance":
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", crash)
+        with pytest.raises(KeyboardInterrupt):
+            open_desk().remember(Draft("x"))
+    assert named == ["memories.lance", "history.lance"]
+    desk = open_desk()
+    assert desk.remember(Draft("x")).outcome == "stored"
+    assert desk.recall("x").hits
+    assert not (home / ".making").exists()
 
 
 def test_an_unreadable_search_index_is_set_aside_and_rebuilt(

@@ -137,8 +137,9 @@ class Core:
 
         spec = self.embedder.spec if self.embedder else BUNDLED
         model = (spec.name, spec.fingerprint, spec.dims)
+        seen = self._stamp_time()  # a switch while the store opens is seen by the next call
         store = open_store(self.home, __version__, model, self.locked)
-        self._stamp_seen = self._stamp_time()
+        self._stamp_seen = seen or self._stamp_time()
         self._use_model_of(store)
         return store
 
@@ -219,13 +220,24 @@ class Core:
 
     # The model
 
+    @property
+    def fingerprint(self) -> str:
+        """What this process's vectors depend on; empty without a model."""
+        return self.embedder.spec.fingerprint if self.embedder else ""
+
     def vectors(self, texts: Sequence[str]) -> Future[np.ndarray | None]:
         """Begin to embed documents; None comes out where the model cannot be used."""
+        self._check_open()
         return self.pool.submit(self._embed, texts)
 
     def query_vector(self, text: str) -> Future[np.ndarray | None]:
         """Begin to embed a question; None comes out where the model cannot be used."""
+        self._check_open()
         return self.pool.submit(self._embed_query, text)
+
+    def _check_open(self) -> None:
+        if self.closing.is_set():
+            raise StoreError("this desk has been closed; open it again")
 
     def _embed(self, texts: Sequence[str]) -> np.ndarray | None:
         with self._model() as embedder:

@@ -6,8 +6,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memdesk.errors import Busy, MemdeskError, ModelError
+from memdesk.errors import Busy, MemdeskError, ModelError, StoreError
 from memdesk.memory import LIVE, REPLACED, TRASHED
+from memdesk.moment import local_time
 from memdesk.passages import Passage, head, split
 from memdesk.service.core import MAINTENANCE, in_time
 
@@ -44,9 +45,9 @@ def passages(memory: Memory) -> list[Passage]:
 
 def _date_words(memory: Memory) -> str:
     """Return the date as words, so that a question that names it finds it (RECALL.md, recipe Z 1)."""
-    at = memory.happened_at
-    if at is None:
+    if memory.happened_at is None:
         return ""
+    at = local_time(memory.happened_at, memory.utc_offset_min)
     known = {"year": f"{at:%Y}", "month": f"{at:%B %Y}"}
     return f"[{known.get(memory.happened_precision or '', f'{at.day} {at:%B %Y}')}] "
 
@@ -93,8 +94,7 @@ def begin(core: Core, memory: Memory) -> Begun:
     """Cut a memory into passages and begin to embed the first of them."""
     found = passages(memory)
     texts = [meaning(memory, passage) for passage in found[:AT_ONCE]]
-    fingerprint = core.embedder.spec.fingerprint if core.embedder else ""
-    return Begun(found, core.vectors(texts), fingerprint)
+    return Begun(found, core.vectors(texts), core.fingerprint)
 
 
 def rebuild(store: Store, memories: Sequence[Memory], core: Core | None = None) -> None:
@@ -109,6 +109,15 @@ def rebuild(store: Store, memories: Sequence[Memory], core: Core | None = None) 
     store.index(made, replaced=[memory.id for memory in memories])
 
 
+def put(core: Core, store: Store, made: Sequence[PassageRow]) -> None:
+    """Give new memories' passages to search; they are stored already, so a failure is mended later."""
+    try:
+        store.index(made)
+    except StoreError as error:
+        log.warning("stored, but search will have it only later: %s", error)
+        core.duty(_settle)
+
+
 def mend(core: Core, *, whole: bool = False) -> None:
     """Bring what search reads in line with the memories: after a crash, or a lost table."""
     from memdesk.store import indexed_until
@@ -119,12 +128,14 @@ def mend(core: Core, *, whole: bool = False) -> None:
         return
     with core.writing(MAINTENANCE) as write:
         missing, stale = write.store.unindexed(since)
-        write.store.unindex(set(stale) - set(missing))
-        for start in range(0, len(missing), _BATCH):
-            found = write.store.get(missing[start : start + _BATCH])
-            rebuild(write.store, list(found.values()))
-    if missing or stale:
-        log.warning("indexed %d memories anew", len(missing))
+        wanted = sorted({*missing, *stale})
+        for start in range(0, len(wanted), _BATCH):
+            ids = wanted[start : start + _BATCH]
+            kept = [memory for memory in write.store.get(ids).values() if memory.text]
+            write.store.unindex(set(ids) - {memory.id for memory in kept})
+            rebuild(write.store, kept)
+    if wanted:
+        log.warning("search was behind: %d indexed anew", len(wanted))
 
 
 def embed_pending(core: Core, progress: Callable[[int, int], None] | None = None) -> int:
@@ -156,6 +167,8 @@ def _embed_batch(core: Core, batch: list[tuple[str, Passage]]) -> int:
     known = [(before[id], passage) for id, passage in batch if id in before]
     vectors = embedder.embed_documents([meaning(memory, passage) for memory, passage in known])
     with core.writing("embedding") as write:
+        if write.store.stamp.fingerprint != embedder.spec.fingerprint:
+            return 0  # the store has switched to another model meanwhile
         now = write.store.get(before)
         waiting = {
             (id, passage)

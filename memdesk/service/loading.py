@@ -51,6 +51,7 @@ def _remember_batch(
     checked = [check(draft, now()) for draft in drafts]
     written = _written_by(core.store(), change)
     new = _unknown(core.store(), checked)
+    model = core.fingerprint
     embedded = _embed(core, new)
     with core.writing(actor, change) as write:
         still_new = {draft.memory.id for draft in _unknown(write.store, new)}
@@ -60,15 +61,18 @@ def _remember_batch(
             if draft.memory.id in still_new:
                 memory = write.sign(replace(draft.memory, created_at=write.at))
                 stored[memory.id] = memory
-                rows += indexing.rows(memory, passages, vectors)
+                same_model = model == write.store.stamp.fingerprint
+                rows += indexing.rows(memory, passages, vectors if same_model else None)
         if stored:
             write.store.insert(list(stored.values()))
-            write.store.index(rows)
+            indexing.put(core, write.store, rows)
+    if any(row.vector is None for row in rows):
+        indexing.embed_in_background(core)
     results = []
     for each, asked in zip(checked, drafts, strict=True):
         known = stored.get(each.memory.id) or written.get(identity(each.memory))
         # What is no new memory takes the way of a single one.
-        results.append(_stored(known, each) if known else remember(core, asked, actor, None))
+        results.append(_stored(known, each) if known else remember(core, asked, actor, change))
     return results
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from memdesk import ranking
@@ -29,6 +29,7 @@ from memdesk.service.core import in_time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from memdesk.passages import Found
     from memdesk.service.core import Core
     from memdesk.store import Store
 
@@ -37,6 +38,8 @@ MAX_LIST = 1000
 MAX_QUERY = 10_000
 CANDIDATES = 100
 """Passages each search gives to the ranking (RECALL.md, recipe Z 3)."""
+MORE = 4000
+"""Passages asked for when those of long documents fill the first answer."""
 _SETTLED = ("preference", "fact", "decision")
 _PROFILE_POOL = 200
 
@@ -49,13 +52,24 @@ def recall(core: Core, query: str, limit: int, where: Filter, max_tokens: int) -
     max_tokens = _checked_budget(max_tokens)
     store = core.store()
     vector_coming = core.query_vector(question)
-    words_sought = store.search_words(ranking.keywords(question), where, CANDIDATES)
+    words = ranking.keywords(question)
+    words_sought = store.search_words(words, where, CANDIDATES)
     vector = in_time(vector_coming)
+    if vector is not None and len(vector) != store.stamp.dims:
+        vector = None  # the store has switched to another model in this very moment
     by_meaning = store.search_vector(vector, where, CANDIDATES) if vector is not None else []
     by_words = words_sought.against(vector)
-    ranked = ranking.rank(by_words, by_meaning)[:limit]
-    hits = _hits(store, ranked)
+    if _crowded(by_words, limit):
+        by_words = store.search_words(words, where, MORE).against(vector)
+    if vector is not None and _crowded(by_meaning, limit):
+        by_meaning = store.search_vector(vector, where, MORE)
+    hits = _hits(store, ranking.rank(by_words, by_meaning), where, limit)
     return Recalled(_within(hits, max_tokens), _degraded(core, missing=vector is None))
+
+
+def _crowded(found: Sequence[Found], limit: int) -> bool:
+    """Tell whether the passages of a few long memories have kept others out."""
+    return len(found) >= CANDIDATES and len({each.memory for each in found}) < 2 * limit
 
 
 def _degraded(core: Core, *, missing: bool) -> str | None:
@@ -64,23 +78,39 @@ def _degraded(core: Core, *, missing: bool) -> str | None:
     return core.trouble or "the model is still loading"
 
 
-def _hits(store: Store, ranked: Sequence[ranking.Ranked]) -> list[Hit]:
-    """Fetch what was ranked; a memory forgotten in this very moment is left out."""
-    found = store.get([each.memory for each in ranked])
-    return [
-        Hit(
-            memory=found[each.memory],
-            score=each.score,
-            passage=found[each.memory].text[each.start : each.end],
-            span=(each.start, each.end),
-            keyword_rank=each.keyword_rank,
-            keyword_score=each.keyword_score,
-            vector_rank=each.vector_rank,
-            cosine=each.cosine,
-        )
-        for each in ranked
-        if each.memory in found and found[each.memory].text
-    ]
+def _hits(store: Store, ranked: Sequence[ranking.Ranked], where: Filter, limit: int) -> list[Hit]:
+    """Fetch the best of what was ranked; what was forgotten in this very moment is left out."""
+    hits: list[Hit] = []
+    for start in range(0, len(ranked), limit):
+        batch = ranked[start : start + limit]
+        found = store.get([each.memory for each in batch])
+        hits += [
+            _hit(found[each.memory], each)
+            for each in batch
+            if each.memory in found and _still(found[each.memory], where)
+        ]
+        if len(hits) >= limit:
+            break
+    return hits[:limit]
+
+
+def _hit(memory: Memory, ranked: ranking.Ranked) -> Hit:
+    return Hit(
+        memory=memory,
+        score=ranked.score,
+        passage=memory.text[ranked.start : ranked.end],
+        span=(ranked.start, ranked.end),
+        keyword_rank=ranked.keyword_rank,
+        keyword_score=ranked.keyword_score,
+        vector_rank=ranked.vector_rank,
+        cosine=ranked.cosine,
+    )
+
+
+def _still(memory: Memory, where: Filter) -> bool:
+    """Tell whether a memory is as the filter wants it now; search may be one step behind."""
+    in_space = not where.spaces or memory.space in where.spaces
+    return bool(memory.text) and memory.state in where.states and in_space
 
 
 def _within(hits: Sequence[Hit], max_tokens: int) -> tuple[Hit, ...]:
@@ -135,7 +165,8 @@ def _read_cursor(cursor: str, epoch: str) -> tuple[datetime, str]:
     try:
         of, at, id = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
         place = datetime.fromisoformat(at), check_id(id)
-    except (ValueError, TypeError, Invalid):
+        place[0].astimezone(UTC)
+    except (ValueError, TypeError, RecursionError, OverflowError, Invalid):
         raise Invalid("cursor", "is none that memdesk gave; leave it out to begin anew") from None
     if of != epoch:
         raise Invalid("cursor", "is of another copy of the store; leave it out to begin anew")
@@ -160,12 +191,12 @@ def profile(core: Core, space: str, max_tokens: int) -> Profile:
     pinned = store.find(Filter(spaces=spaces, pinned=True), limit=_PROFILE_POOL)
     settled = store.find(Filter(spaces=spaces, kinds=_SETTLED, pinned=False), limit=_PROFILE_POOL)
     settled.sort(key=lambda memory: TRUSTS.index(memory.source.trust))
-    unique = list(
-        {memory.content_hash: memory for memory in (*settled[::-1], *pinned[::-1])}.values()
-    )
+    unique: dict[str, Memory] = {}
+    for memory in (*pinned, *settled):
+        unique.setdefault(memory.content_hash, memory)
     kept: list[Memory] = []
     spent = 0
-    for memory in unique[::-1]:
+    for memory in unique.values():
         cost = count_tokens(memory.text)
         if max_tokens <= 0 or spent + cost <= max_tokens:
             kept.append(memory)
@@ -203,6 +234,8 @@ def checked_filter(where: Filter) -> Filter:
     for state in where.states:
         if state not in STATES:
             raise Invalid("state", f"must be one of {', '.join(STATES)}")
+    if where.tags and not clean_tags(where.tags):
+        raise Invalid("tags", "are empty; name at least one or leave them out")
     if where.since and where.until and where.since >= where.until:
         raise Invalid("until", "must be later than since")
     return Filter(

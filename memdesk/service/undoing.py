@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from memdesk.store import Store
 
 _UNDOING = uuid.UUID("6d656d64-6573-5b00-8000-756e646f0000")
-_LOOK_BACK = 500
+_PAGE = 500
 
 
 def undo(core: Core, change: str | None, actor: str) -> Changed:
@@ -29,6 +29,9 @@ def undo(core: Core, change: str | None, actor: str) -> Changed:
     with core.writing(actor) as write:
         change = check_id(change, "change") if change else _last_change(write.store)
         write.change = undo_of(change)
+        repeated, later = write.store.changed_by(write.change)
+        if repeated or later:
+            return Changed(write.change, tuple({memory.id for memory in (*repeated, *later)}))
         present, earlier = write.store.changed_by(change)
         touched = {memory.id for memory in (*present, *earlier)}
         if not touched:
@@ -51,12 +54,18 @@ def undo_of(change: str) -> str:
 
 def _prior(store: Store, memory: Memory, change: str) -> Memory | None:
     """Return the state to write forward, or None where another change stands on top of `change`."""
-    standing, undone = _layers([*reversed(store.revisions_of(memory.id)), memory])
+    standing, undone = _layers(_revisions(store, memory))
     if standing and standing[-1].change == change:
         return standing[-2] if len(standing) > 1 else replace(memory, state=TRASHED)
     if change == memory.change and change in undone:
         return undone[change]
     return None
+
+
+def _revisions(store: Store, memory: Memory) -> list[Memory]:
+    """Return a memory's revisions, oldest first; a copy that a crash left of the present one is none."""
+    earlier = [each for each in store.revisions_of(memory.id) if each.seq < memory.seq]
+    return [*reversed(earlier), memory]
 
 
 def _layers(revisions: list[Memory]) -> tuple[list[Memory], dict[str, Memory]]:
@@ -78,12 +87,15 @@ def _layers(revisions: list[Memory]) -> tuple[list[Memory], dict[str, Memory]]:
 def _last_change(store: Store) -> str:
     """Return the change that wrote last of all that still stand."""
     last: Memory | None = None
-    for memory in store.latest(_LOOK_BACK):
-        if last and memory.seq < last.seq:
-            break
-        top = _top(store, memory)
-        if top and top.actor != MAINTENANCE and (last is None or top.seq > last.seq):
-            last = top
+    page = store.latest(_PAGE)
+    while page:
+        for memory in page:
+            if last and memory.seq < last.seq:
+                return last.change
+            top = _top(store, memory)
+            if top and top.actor != MAINTENANCE and (last is None or top.seq > last.seq):
+                last = top
+        page = store.latest(_PAGE, before=page[-1].seq)
     if last is None:
         raise Invalid("change", "there is nothing to undo")
     return last.change
@@ -94,5 +106,5 @@ def _top(store: Store, memory: Memory) -> Memory | None:
         return None
     if uuid.UUID(memory.change).version != 5:  # noqa: PLR2004 (RFC 9562: only an undo has a made id)
         return memory
-    standing, _ = _layers([*reversed(store.revisions_of(memory.id)), memory])
+    standing, _ = _layers(_revisions(store, memory))
     return standing[-1] if standing else None

@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from memdesk.errors import Busy, MemdeskError, ModelError
+from memdesk.errors import Busy, Invalid, MemdeskError, ModelError, NotFound
 from memdesk.memory import LIVE, REPLACED, TRASHED, now
 from memdesk.service import indexing, writing
 from memdesk.service.core import MAINTENANCE
@@ -57,15 +57,23 @@ def _maintain_once(core: Core, keep_seconds: float) -> None:
     store = core.store()
     at = now()
     for ids in _chunks(lapsed(store, TRASHED, before=at - timedelta(days=TRASH_DAYS))):
-        writing.purge(core, ids, MAINTENANCE, None)
+        _if_still_due(writing.purge, core, ids, MAINTENANCE, None)
     for ids in _chunks(lapsed(store, LIVE, expired=at)):
-        writing.forget(core, ids, "its time had run out", MAINTENANCE, None)
+        _if_still_due(writing.trash_expired, core, ids, MAINTENANCE, at)
     _drop_tombstones(core, before_days=TOMBSTONE_DAYS)
     until = store.refresh().seq
     whole = whole_check_due(store)
     indexing.mend(core, whole=whole)
     _embed(core)
     keep_up(core.store(), core.locked, indexed=until, whole=whole, keep_seconds=keep_seconds)
+
+
+def _if_still_due(verb: Callable[..., object], *arguments: object) -> None:
+    """Do a duty; what somebody changed since it was found due is left for the next round."""
+    try:
+        verb(*arguments)
+    except (Invalid, NotFound) as error:
+        log.info("a duty of maintenance waits: %s", error)
 
 
 def _embed(core: Core) -> None:
@@ -97,12 +105,12 @@ def use_model(core: Core, embedder: Embedding, progress: Callable[[int, int], No
     """
     spec = embedder.spec
     embedder.load()
-    store = core.store()
-    if store.stamp.fingerprint == spec.fingerprint:
-        return 0
     with core.alone(MAINTENANCE, core.wait) as alone:
         if not alone:
             raise Busy("maintenance", core.wait)
+        store = core.store()
+        if store.stamp.fingerprint == spec.fingerprint:
+            return 0
         return _switch(core, store, embedder, progress)
 
 
@@ -121,8 +129,9 @@ def _switch(
     with core.writing("model") as write:
         beside.refresh()
         missing, stale = beside.unindexed(0)
-        beside.unindex(set(stale) - set(missing))
-        _index_with(embedder, beside, list(beside.get(missing).values()))
+        changed = [memory for memory in beside.get({*missing, *stale}).values() if memory.text]
+        beside.unindex(set(stale) - {memory.id for memory in changed})
+        _index_with(embedder, beside, changed)
         beside.switch_to(write.store.stamp.of_model(spec.name, spec.fingerprint, spec.dims))
     return done
 

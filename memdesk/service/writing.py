@@ -48,12 +48,12 @@ def remember(core: Core, draft: Draft, actor: str, change: str | None) -> Rememb
     if not core.model_ready:
         in_time(begun.coming)  # a cold model loads before the lock is taken, not under it
     with core.writing(actor, change) as write:
-        known = _first_result(write.store, change) or _known(core, write, checked)
+        known = _first_result(write.store, change, checked.memory) or _known(core, write, checked)
         if known:
             return known
         memory = _store(write, checked.memory)
         made = begun.rows(write.store, memory)
-        write.store.index(made)
+        indexing.put(core, write.store, made)
     pending = sum(row.vector is None for row in made)
     if pending:
         indexing.embed_in_background(core)
@@ -113,17 +113,20 @@ def _expired(memory: Memory, at: datetime) -> bool:
     return memory.expires_at is not None and memory.expires_at <= at
 
 
-def _first_result(store: Store, change: str | None) -> Remembered | None:
+def _first_result(store: Store, change: str | None, draft: Memory) -> Remembered | None:
     """Answer a repeated `remember` as the first time: its change is on a revision already."""
     if change is None:
         return None
     present, earlier = store.changed_by(change)
-    written = [memory for memory in (*earlier, *present) if memory.replaced_by is None]
-    if not written:
-        return None
-    memory = min(written, key=lambda memory: memory.seq)
-    outcome = "stored" if memory.created_at == memory.updated_at else "restored"
-    return Remembered(memory.id, outcome, memory.space, replaced=memory.replaces)
+    rows = sorted((*earlier, *present), key=lambda memory: memory.seq)
+    replaced = next((row.id for row in rows if row.id == draft.replaces), None)
+    same = [row for row in rows if identity(row) == identity(draft) and row.id != draft.replaces]
+    if same:
+        outcome = "stored" if same[0].created_at == same[0].updated_at else "restored"
+        return Remembered(same[0].id, outcome, same[0].space, replaced=replaced)
+    # The text was there already, and only what it replaces was written.
+    by = next((row.replaced_by for row in rows if row.id == draft.replaces), None)
+    return Remembered(by, "duplicate", draft.space, replaced=replaced) if by else None
 
 
 def identity(memory: Memory) -> Identity:
@@ -137,8 +140,8 @@ def revise(core: Core, id: str, edit: Edit, actor: str, change: str | None) -> M
     id, change = check_id(id), _checked_change(change)
     with core.writing(actor, change) as write:
         before = existing(write.store, [id])[0]
-        if change and before.change == change:
-            return before
+        if change and (first := _written_by(write.store, change, id)):
+            return first
         if before.state != LIVE:
             raise Conflict(id, _STATE_WORDS[before.state])
         after = edited(before, edit, write.at)
@@ -165,6 +168,18 @@ def forget(core: Core, ids: Sequence[str], reason: str, actor: str, change: str 
         return replace(memory, state=TRASHED, metadata=_with_reason(memory.metadata, reason))
 
     return _change_all(core, ids, trashed, actor, change)
+
+
+def trash_expired(core: Core, ids: Sequence[str], actor: str, at: datetime) -> Changed:
+    """Move those of the memories to the trash that had expired at a moment."""
+
+    def trashed(memory: Memory) -> Memory | None:
+        if memory.state != LIVE or not _expired(memory, at):
+            return None
+        metadata = _with_reason(memory.metadata, "its time had run out")
+        return replace(memory, state=TRASHED, metadata=metadata)
+
+    return _change_all(core, ids, trashed, actor, None)
 
 
 def restore(core: Core, ids: Sequence[str], actor: str, change: str | None) -> Changed:
@@ -197,16 +212,19 @@ def purge(core: Core, ids: Sequence[str], actor: str, change: str | None) -> Cha
 
     ids, change = _checked_ids(ids), _checked_change(change)
     with core.writing(actor, change) as write:
+        if change and (done_before := _done_before(write.store, change)):
+            return Changed(change, done_before)
         memories = existing(write.store, ids)
         for memory in memories:
             if memory.state != TRASHED:
                 raise Invalid("id", f"{memory.id} is not in the trash; forget it first")
         tombs = [write.sign(_tombstone(memory)) for memory in memories]
-        # First the copies: were the power cut in between, the memory would still be in the trash.
+        # First the wish, then the copies: were the power cut in between, the memory would still be
+        # in the trash. Nothing is scrubbed before this lock is let go.
+        request_scrub(write.store)
         write.store.unindex(ids)
         write.store.drop_revisions(ids)
         write.store.replace(tombs, (), write.at)
-        request_scrub(write.store)
         done = Changed(write.change, tuple(ids))
     core.maintain_soon()
     return done
@@ -256,6 +274,12 @@ def _change_all(
             tuple(before.id for before, _ in wanted),
             tuple(before.id for before, after in pairs if after is None),
         )
+
+
+def _written_by(store: Store, change: str, id: str) -> Memory | None:
+    """Return the revision of a memory that a change wrote, if it has."""
+    present, earlier = store.changed_by(change)
+    return next((memory for memory in (*present, *earlier) if memory.id == id), None)
 
 
 def _done_before(store: Store, change: str) -> tuple[str, ...]:

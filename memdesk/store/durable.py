@@ -148,16 +148,21 @@ def check_hard_links(folder: Path) -> None:
 
 def looks_torn(folder: Path) -> bool:
     """Tell whether one of the newest data files is cut short: every whole one ends with its magic."""
-    files = sorted(
-        (folder / "data").glob("*.lance"), key=lambda path: path.stat().st_mtime_ns, reverse=True
-    )
-    for path in files[:_NEWEST]:
+    ages = []
+    for path in (folder / "data").glob("*.lance"):
+        with contextlib.suppress(FileNotFoundError):  # maintenance of another process removes some
+            ages.append((path.stat().st_mtime_ns, path))
+    return any(_is_torn(path) for _, path in sorted(ages, reverse=True)[:_NEWEST])
+
+
+def _is_torn(path: Path) -> bool:
+    try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - len(_MAGIC)))
-            if file.read() != _MAGIC:
-                return True
-    return False
+            return file.read() != _MAGIC
+    except FileNotFoundError:
+        return False
 
 
 def mend(folder: Path, opens: Callable[[], object], rows: Callable[[], int]) -> list[str]:
@@ -169,6 +174,9 @@ def mend(folder: Path, opens: Callable[[], object], rows: Callable[[], int]) -> 
     """
     aside: list[Path] = []
     counts: set[int] = set()
+    if not _is_damaged(folder):
+        opens()  # whole files that cannot be read now are a matter of the moment, not of a power cut
+        return []
     while True:
         with contextlib.suppress(Exception):  # the manifest itself may be torn
             counts.add(rows())
@@ -186,6 +194,12 @@ def mend(folder: Path, opens: Callable[[], object], rows: Callable[[], int]) -> 
                 log.warning("set aside %d torn manifests of %s", len(aside), folder.name)
                 flush_folder(folder / "_versions")
             return [path.name for path in aside]
+
+
+def _is_damaged(folder: Path) -> bool:
+    """Tell whether files are torn: a short data file, or a manifest without its end mark."""
+    manifests = sorted((folder / "_versions").glob("*.manifest"))[:_MOST_ASIDE]
+    return looks_torn(folder) or any(_is_torn(path) for path in manifests)
 
 
 def _put_back(aside: list[Path]) -> None:

@@ -26,7 +26,10 @@ def literal(value: str | float | bool | datetime | None) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, datetime):
-        utc = value.astimezone(UTC).replace(tzinfo=None)
+        try:
+            utc = value.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError:  # the calendar's first and last hours, seen from far east or west
+            utc = value.replace(tzinfo=None)
         return f"timestamp '{utc.isoformat(sep=' ', timespec='microseconds')}'"
     return "'" + value.replace("'", "''") + "'"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from lancedb.db import AsyncConnection
 
 VERSION: str = lancedb.__version__
+_MAKING = ".making"
+_LONGEST_TOKEN = 200
+"""Characters; LanceDB's 40 would leave SHA-256 sums and long paths unfound."""
 
 
 def open_store(
@@ -73,13 +77,19 @@ def _make(home: Path, memdesk: str, model: tuple[str, str, int]) -> Stamp:
 
 def create_tables(home: Path, stamp: Stamp) -> None:
     """Make those tables of a store that are not there, with their indexes."""
-    db = connect(home)
+    missing = [name for name in _names(stamp) if not (home / f"{name}.lance").exists()]
+    making = home / _MAKING
     with wrapped(str(home)):
-        missing = [name for name in _names(stamp) if not (home / f"{name}.lance").exists()]
+        shutil.rmtree(making, ignore_errors=True)
         for name in missing:
             shape = {"memories": schema.MEMORIES, "history": schema.HISTORY}
-            LOOP.run(_create(db, name, shape.get(name) or schema.passages(stamp.dims), stamp))
-            Flusher(home / f"{name}.lance").flush()
+            making.mkdir(mode=0o700, exist_ok=True)
+            table = shape.get(name) or schema.passages(stamp.dims)
+            LOOP.run(_create(connect(making), name, table, stamp))
+            Flusher(making / f"{name}.lance").flush()
+            # A table appears whole, with its indexes, or not at all.
+            (making / f"{name}.lance").rename(home / f"{name}.lance")
+        shutil.rmtree(making, ignore_errors=True)
         flush_folder(home)
 
 
@@ -92,7 +102,6 @@ async def _create(db: AsyncConnection, name: str, shape: pa.Schema, stamp: Stamp
         await table.create_index(column, config=config)
     if name == stamp.passages:
         await table.create_index("text", config=word_index(stamp))
-        await table.create_index("vector", config=VECTOR_INDEX)
 
 
 _INDEXES = {
@@ -121,7 +130,11 @@ VECTOR_INDEX = IvfSq(distance_type="cosine")
 def word_index(stamp: Stamp) -> FTS:
     """Return the full-text index's settings: icu/split finds CJK words and parts of identifiers."""
     return FTS(
-        base_tokenizer="icu/split", with_position=True, stem=stamp.stem, remove_stop_words=False
+        base_tokenizer="icu/split",
+        with_position=True,
+        stem=stamp.stem,
+        remove_stop_words=False,
+        max_token_length=_LONGEST_TOKEN,
     )
 
 
@@ -149,6 +162,11 @@ def _mend(home: Path, stamp: Stamp, name: str) -> list[str]:
             raise StoreError(f"{name} lost rows")
 
     if not folder.is_dir():
+        if name == "memories":
+            raise StoreError(
+                f"the table {folder} is missing, and nothing was made in its place: restore it from "
+                "a backup, or move the rest of the folder away to begin anew"
+            )
         return [f"the table {name} was missing and has been made anew"]
     try:
         bad = mend(folder, opens, lambda: table().count())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memdesk.errors import StoreError
 from memdesk.memory import new_id
@@ -71,17 +71,24 @@ def read_stamp(home: Path, lancedb: str) -> Stamp | None:
                 f"this store was written by a newer memdesk ({told['memdesk']}, format "
                 f"{told['format']}; this one reads up to {FORMAT}); update memdesk to open it"
             )
-        stamp = Stamp(**{name: value for name, value in told.items() if name in known})
+        stamp = _checked({name: value for name, value in told.items() if name in known})
     except FileNotFoundError:
         return None
     except PermissionError as error:
         raise StoreError(f"no permission to read {path}; check who owns it") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise StoreError(
             f"{path} cannot be read ({error}); it was left as it is: restore it from a backup"
         ) from error
     _refuse_newer_lancedb(stamp, lancedb)
     return stamp
+
+
+def _checked(told: dict[str, Any]) -> Stamp:
+    for field in fields(Stamp):
+        if field.name in told and type(told[field.name]).__name__ != field.type:
+            raise TypeError(f"its “{field.name}” is no {field.type}")
+    return Stamp(**told)
 
 
 def _refuse_newer_lancedb(stamp: Stamp, lancedb: str) -> None:

@@ -98,7 +98,9 @@ class Store:
             keyset = f"created_at < {at} OR (created_at = {at} AND id < {id})"
         condition = both(where(wanted, datetime.now(UTC), at=_WHEN), keyset)
         found = self.memories.fetch(condition, limit=limit, newest=("created_at", "id"))
-        return [schema.memory_of(row) for row in found]
+        memories = [schema.memory_of(row) for row in found]
+        # The rows are found and then read: one may have been forgotten in between.
+        return [memory for memory in memories if memory.state in wanted.states]
 
     def same_texts(self, hashes: Iterable[str]) -> list[Memory]:
         """Return the memories whose text has one of these hashes."""
@@ -117,10 +119,12 @@ class Store:
         earlier = self.revisions(equals("change", change))
         return memories, [memory for memory in earlier if (memory.id, memory.seq) not in present]
 
-    def latest(self, limit: int = 1) -> list[Memory]:
-        """Return the memories that changed last."""
+    def latest(self, limit: int = 1, *, before: int | None = None) -> list[Memory]:
+        """Return the memories that changed last, before a sequence number if one is given."""
+        condition = "" if before is None else f"seq < {before}"
         return [
-            schema.memory_of(row) for row in self.memories.fetch("", limit=limit, newest=("seq",))
+            schema.memory_of(row)
+            for row in self.memories.fetch(condition, limit=limit, newest=("seq",))
         ]
 
     def counts(self, column: str, wanted: Filter | None = None) -> dict[str, int]:

@@ -20,7 +20,8 @@ from memdesk.memory import TOMBSTONE
 from memdesk.store.durable import flush_folder, write_json
 from memdesk.store.filters import both, equals, literal
 from memdesk.store.opening import VECTOR_INDEX, word_index
-from memdesk.store.table import LOOP
+from memdesk.store.stamp import FILE as STAMP
+from memdesk.store.table import LOOP, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,6 +151,18 @@ def maintain(
     writer lock, needed only to rewrite tables after a purge. `indexed` is the sequence number up to
     which the caller has found every memory in the passages, and `whole` whether it looked at all.
     """
+    with wrapped("maintenance"):
+        _maintain(store, locked, indexed, whole=whole, keep_seconds=keep_seconds)
+
+
+def _maintain(
+    store: Store,
+    locked: Callable[[], contextlib.AbstractContextManager[None]],
+    indexed: int,
+    *,
+    whole: bool,
+    keep_seconds: float,
+) -> None:
     done = _read(store.home)
     settled = keep_seconds == 0 or time.time() - done.at > keep_seconds
     idle = all(table.version == done.versions.get(table.name) for table in _tables(store))
@@ -222,7 +235,9 @@ def _train(store: Store, done: Done, *, anew: bool) -> dict[str, int]:
 def _drop_strays(store: Store, older: float) -> None:
     """Remove search tables of former models, and those that were set aside, after so many seconds."""
     for folder in store.home.glob("passages_*"):
-        if folder.name != store.passages.path.name and _age(folder) > older:
+        # A former model's table was in use until the stamp was written.
+        age = min(_age(folder), _age(store.home / STAMP))
+        if folder.name != store.passages.path.name and age >= older:
             shutil.rmtree(folder, ignore_errors=True)
 
 
