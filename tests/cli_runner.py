@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
@@ -52,10 +52,12 @@ class Cli:
     home: Path
     embedder: FakeEmbedder
     opener: Callable[[Settings], Service] | None = None
+    maintained: list[Path] = field(default_factory=list)
+    """The stores that a maintenance process was started for."""
 
     def __call__(self, *words: str, stdin: str | bytes | None = None) -> Done:
         """Run `memdesk WORDS…`."""
-        desk = Desk(self.opener or self._open)
+        desk = Desk(self.opener or self._open, self.maintained.append)
         done = CliRunner().invoke(app, list(words), obj=desk, input=stdin)
         if done.exception and not isinstance(done.exception, SystemExit):
             raise done.exception

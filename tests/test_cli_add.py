@@ -109,12 +109,29 @@ def test_json(cli: Cli) -> None:
     assert (told["outcome"], told["space"]) == ("stored", "personal")
 
 
-def test_a_long_text_is_read_to_its_end(cli: Cli) -> None:
-    """Passages beyond the first few have their vectors when the command returns."""
-    cli.ok("add", stdin="\n\n".join(f"Chapter {n}. " + "tale " * 200 for n in range(40)))
-    told = cli.ok("stats", "--json").json
-    assert told["passages"] > 8
-    assert told["pending"] == 0
+def test_a_long_text_does_not_make_one_wait(cli: Cli) -> None:
+    """Passages beyond the first few are left to a process of its own, and that is said."""
+    done = cli.ok("add", stdin="\n\n".join(f"Chapter {n}. " + "tale " * 200 for n in range(40)))
+    pending = cli.ok("stats", "--json").json["pending"]
+    assert pending > 0
+    assert cli.maintained == [cli.home]
+    assert f"stored in personal; {pending} passages are found by their words now" in done.err
+
+
+def test_a_short_text_starts_nothing(cli: Cli) -> None:
+    """What is embedded at once needs no other process."""
+    cli.add("tea")
+    assert cli.maintained == []
+
+
+def test_options_for_a_known_text_are_not_lost_in_silence(cli: Cli) -> None:
+    """A text that is there keeps its kind and tags; how to change them is said."""
+    id = cli.add("tea")
+    done = cli.ok("add", "tea", "--kind", "fact", "--json")
+    assert done.json["id"] == id
+    assert "there already, in personal; the other options were not applied" in done.err
+    assert f"memdesk revise {id} …" in done.err
+    assert "options" not in cli.ok("add", "tea").err
 
 
 def test_without_a_model_it_is_stored_and_said(cli: Cli) -> None:
@@ -122,7 +139,7 @@ def test_without_a_model_it_is_stored_and_said(cli: Cli) -> None:
     cli.embedder.broken = "the model file is gone"
     done = cli.ok("add", stdin="tale " * 5000)
     assert len(done.lines) == 1
-    assert "by its words only" in done.err
+    assert "found by their words now" in done.err
     assert cli.ok("search", "tale").lines
 
 

@@ -75,6 +75,17 @@ def test_undo(cli: Cli) -> None:
     assert cli.texts() == ["one"]
 
 
+def test_undo_names_what_it_took_back(cli: Cli) -> None:
+    """Each memory's first words are told, and whether it is back or in the trash."""
+    id = cli.add("word " * 40)
+    cli.ok("forget", id)
+    back = cli.ok("undo").err.splitlines()[0]
+    assert back.startswith("memdesk: “word word")
+    assert back.endswith("…” is back as before")
+    cli.add("tea")
+    assert "“tea” went to the trash" in cli.ok("undo").err
+
+
 def test_undo_reports_what_changed_since(cli: Cli) -> None:
     """A memory that something else has changed stays as it is, and that is said."""
     id = cli.add("one")

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,6 @@ from memdesk.config import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from memdesk.service import Service
 
@@ -94,6 +94,26 @@ def test_a_reader_that_left_before(tmp_path: Path) -> None:
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("words", [("paths",), ("--help",), ("add", "tea")])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk(tmp_path: Path, words: tuple[str, ...], unbuffered: str) -> None:
+    """Output that cannot be written is told in one sentence, without a traceback."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "memdesk", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=os.environ
+            | {"MEMDESK_HOME": str(tmp_path / "desk"), "PYTHONUNBUFFERED": unbuffered},
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+    sentence = "memdesk: standard output could not be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, sentence)
 
 
 def test_a_terminal_without_unicode(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from cli_runner import Cli
 from fakes import FakeEmbedder
 
 from memdesk.answers import Hit, Profile, Stats
+from memdesk.errors import Invalid
 from memdesk.memory import Memory
 
 if TYPE_CHECKING:
@@ -92,6 +94,33 @@ def test_search_without_a_model(cli: Cli) -> None:
     assert "found by words only" in done.err
     assert "bicycle" in done.out
     assert cli.ok("search", "bicycle", "--json").json["degraded"]
+
+
+def test_a_line_leaves_half_of_the_terminal_to_the_text(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tags that have no room are left out, and a text of more lines ends with an ellipsis."""
+    monkeypatch.setattr("memdesk.cli.page.width", lambda: 80)
+    tags = [word for n in range(9) for word in ("--tag", f"a-long-tag-{n}")]
+    id = cli.add("word " * 40, *tags)
+    line = cli.ok("list").lines[0]
+    assert line.startswith(f"{id}  word word")
+    assert 78 <= len(line) <= 80
+    id = cli.add("tea\nand milk", *tags)
+    assert cli.ok("list").lines[0].startswith(f"{id}  now note #a-long-tag-0")
+    assert cli.ok("list").lines[0].endswith("  tea…")
+
+
+def test_a_warning_is_one_line_for_a_person(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What memdesk logs while a command runs is said on standard error."""
+
+    def paths(_: object) -> str:
+        logging.getLogger("memdesk.store").warning("mended\n%s", "it")
+        raise Invalid("x", "y")
+
+    monkeypatch.setattr("memdesk.cli.overview.put_line", paths)
+    cli.add("tea", "--pin")
+    assert cli("profile").err == "memdesk: mended it\nmemdesk: x: y\n"
 
 
 def test_list_is_newest_first_and_pages(cli: Cli) -> None:

@@ -47,7 +47,7 @@ def test_a_line_fits(text: str, columns: int) -> None:
     """A cut line is no wider than asked, and says that it was cut."""
     line = one_line(text)
     cut = fit(line, columns)
-    assert terminal._columns(cut) <= columns
+    assert terminal.columns_of(cut) <= columns
     assert cut == line or cut.endswith("…")
 
 

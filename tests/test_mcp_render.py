@@ -153,6 +153,16 @@ def test_a_first_hit_beyond_the_budget_is_cut_at_a_character() -> None:
     assert "\ufffd" not in shown
 
 
+def test_a_text_that_no_budget_holds_says_how_much_is_shown() -> None:
+    """A model is not sent after a higher max_tokens that does not exist."""
+    shown = render.whole([memory("word " * 40_000)], render.MOST_TOKENS)
+    assert count_tokens(shown) <= render.MOST_TOKENS
+    count = shown.splitlines()[-2].count("") - 1 - len(render.BAR)
+    assert shown.endswith(
+        f"… (cut: {count} of 200000 characters shown; recall finds passages of the rest)"
+    )
+
+
 def test_hits_beyond_the_budget_are_counted() -> None:
     """A model learns that there is more than it was shown."""
     hits = tuple(hit(memory(f"{each} " + "word " * 200)) for each in range(5))

@@ -9,15 +9,13 @@ import click
 
 from memdesk.cli.command import Verbs, as_json, described, pass_desk
 from memdesk.cli.data import put_json
-from memdesk.cli.terminal import Progress, put, say
+from memdesk.cli.terminal import flush, put, say
 from memdesk.cli.text import given_text, piped_text
-from memdesk.errors import ModelError
 from memdesk.memory import Draft
 
 if TYPE_CHECKING:
     from memdesk.answers import Remembered
     from memdesk.cli.root import Desk
-    from memdesk.service import Service
 
 adding = Verbs()
 
@@ -75,26 +73,28 @@ def add(
     )
     if kind is not None:
         draft = replace(draft, kind=kind)
-    _show(desk.service.remember(draft), json_=json_)
-    finish_passages(desk.service)
+    done = desk.service.remember(draft)
+    put_json(done) if json_ else put(done.id)
+    flush()
+    if done.pending:
+        desk.embed_soon()
+    described = bool(kind is not None or tags or pin or expires_at or happened_at)
+    _tell(done, described=described, json_=json_)
 
 
-def _show(done: Remembered, *, json_: bool) -> None:
-    if json_:
-        put_json(done)
-    else:
-        put(done.id)
-        say(_OUTCOMES[done.outcome].format(space=done.space))
+def _tell(done: Remembered, *, described: bool, json_: bool) -> None:
+    """Say what became of the text; with --json only what the document does not tell."""
+    words = _OUTCOMES[done.outcome].format(space=done.space)
+    lost = described and done.outcome == "duplicate"
+    if lost:
+        words += f"; the other options were not applied: memdesk revise {done.id} …"
+    if done.pending:
+        passages = "1 passage is" if done.pending == 1 else f"{done.pending} passages are"
+        its = "its" if done.pending == 1 else "their"
+        words += f"; {passages} found by {its} words now, by meaning soon"
+    if lost or not json_:
+        say(words)
     if done.removed:
         say(f"unprintable characters removed from the text: {done.removed}")
     if done.replaced:
         say(f"it takes the place of {done.replaced}")
-
-
-def finish_passages(service: Service) -> None:
-    """Embed what a long text left to do; without a model its words are found all the same."""
-    try:
-        with Progress("reading") as progress:
-            service.embed_pending(progress)
-    except ModelError as error:
-        say(f"it is found by its words only: {error}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,11 +22,11 @@ from memdesk.cli.overview import overview
 from memdesk.cli.root import Desk
 from memdesk.cli.search import searching
 from memdesk.cli.session import COMPLETE, session
-from memdesk.cli.terminal import safe, say
+from memdesk.cli.terminal import flush, put, safe, say
 from memdesk.errors import Invalid, MemdeskError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 DEBUG = "MEMDESK_DEBUG"
@@ -32,6 +34,7 @@ DEBUG = "MEMDESK_DEBUG"
 INTERRUPTED = 130
 LOG = "cli.log"
 _MAX_LOG = 1024 * 1024
+_PRINTERS = (put.__code__, flush.__code__, click.echo.__code__)
 
 
 class App(Verbs):
@@ -68,17 +71,46 @@ app.add_command(model)
 def run(argv: list[str], **extra: Any) -> int:
     """Run a command line and return its exit code; `extra` goes to click's context."""
     _prepare_streams()
-    if instruction := os.environ.get(COMPLETE):
-        return shell_complete(app, {}, "memdesk", COMPLETE, instruction)
     try:
-        status = _invoke(argv, extra)
-        if sys.stdout is not None:  # closed by whoever started us
-            sys.stdout.flush()
+        if instruction := os.environ.get(COMPLETE):
+            status: int = shell_complete(app, {}, "memdesk", COMPLETE, instruction)
+        else:
+            with _logging_said():
+                status = _invoke(argv, extra)
+        flush()
     except BrokenPipeError:
-        # The reader has seen enough. Nothing may be flushed into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # The reader has seen enough.
+        _drop_output()
         return 0
+    except OSError as error:
+        _drop_output()
+        say(f"standard output could not be written: {error.strerror}")
+        return MemdeskError.exit_code
     return status
+
+
+def _drop_output() -> None:
+    """Let nothing be flushed at exit into what cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+class _Saying(logging.Handler):
+    """Says what memdesk logs to the person, as one line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the message, and the type of the error it is about."""
+        error = record.exc_info[1] if record.exc_info else None
+        say(record.getMessage() + (f" ({type(error).__name__})" if error else ""))
+
+
+@contextmanager
+def _logging_said() -> Iterator[None]:
+    log, handler = logging.getLogger("memdesk"), _Saying(logging.WARNING)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _invoke(argv: list[str], extra: dict[str, Any]) -> int:
@@ -92,9 +124,21 @@ def _invoke(argv: list[str], extra: dict[str, Any]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         raise
+    except OSError as error:
+        if _printing(error):
+            raise
+        return _explain(error)
     except Exception as error:  # noqa: BLE001 - a person gets a sentence, whatever happened
         return _explain(error)
     return 0
+
+
+def _printing(error: OSError) -> bool:
+    """Return whether the error came from writing standard output."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code in _PRINTERS
 
 
 def _explain(error: Exception) -> int:

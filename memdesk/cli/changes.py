@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from memdesk.cli.add import finish_passages
 from memdesk.cli.command import Verbs, as_json, described, pass_desk
 from memdesk.cli.data import put_json
 from memdesk.cli.page import put_line
-from memdesk.cli.terminal import put, say
+from memdesk.cli.terminal import Progress, fit, flush, one_line, put, say
 from memdesk.cli.text import given_text
-from memdesk.memory import Edit
+from memdesk.errors import ModelError
+from memdesk.memory import TRASHED, Edit
 
 if TYPE_CHECKING:
     from memdesk.answers import Changed
     from memdesk.cli.root import Desk
+    from memdesk.service import Service
 
 changing = Verbs()
 
+_NAMED = 20
+_WORDS = 60
 _ID = "7b9ad6a1-6f2e-4d0c-9c0b-0d8f6a1b2c3d"
 _ids = click.argument("ids", metavar="ID...", nargs=-1, required=True)
 
@@ -66,7 +69,17 @@ def revise(
         raise click.UsageError("say what to change: a text, --file or one of the options")
     revised = desk.service.revise(id, edit)
     put_json(revised) if json_ else put_line(revised)
-    finish_passages(desk.service)
+    flush()
+    _finish_passages(desk.service)
+
+
+def _finish_passages(service: Service) -> None:
+    """Embed what a long text left to do; without a model its words are found all the same."""
+    try:
+        with Progress("reading") as progress:
+            service.embed_pending(progress)
+    except ModelError as error:
+        say(f"it is found by its words only: {error}")
 
 
 @changing.verb("forget", example=f'memdesk forget {_ID} --reason "out of date"')
@@ -135,16 +148,33 @@ def undo(desk: Desk, change: str | None, *, json_: bool) -> None:
 
     Prints the ids that this changed.
     """
-    _show(desk.service.undo(change), "back as before", json_=json_)
+    changed = desk.service.undo(change)
+    _put(changed, json_=json_)
+    for memory in desk.service.get(changed.done[:_NAMED]) if changed.done else ():
+        became = "went to the trash" if memory.state == TRASHED else "is back as before"
+        say(f"“{fit(one_line(memory.title), _WORDS)}” {became}")
+    if len(changed.done) > _NAMED:
+        say(f"and {len(changed.done) - _NAMED} more")
+    _tell(changed)
 
 
 def _show(changed: Changed, words: str, *, json_: bool, undo: bool = True) -> None:
+    _put(changed, json_=json_)
+    say(f"{len(changed.done)} {words}")
+    _tell(changed, undo=undo)
+
+
+def _put(changed: Changed, *, json_: bool) -> None:
     if json_:
         put_json(changed)
     else:
         for id in changed.done:
             put(id)
-    say(f"{len(changed.done)} {words}")
+            flush()
+    flush()
+
+
+def _tell(changed: Changed, *, undo: bool = True) -> None:
     if changed.unchanged:
         say(f"{len(changed.unchanged)} already so")
     for id in changed.conflicts:

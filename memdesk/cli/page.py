@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from memdesk.cli.terminal import fit, one_line, put, width
+from memdesk.cli.terminal import columns_of, fit, one_line, put, width
 from memdesk.memory import LIVE, PERSONAL, now
 from memdesk.moment import age
 
@@ -19,8 +19,20 @@ _PRECISE = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}
 
 
 def put_line(memory: Memory) -> None:
-    """Print a memory as one line: id, age, kind and where it belongs, and its first words."""
-    _put_fitting(f"{memory.id}  {_about(memory)}  {one_line(memory.title)}")
+    """Print a memory as one line: id, age, kind and where it belongs, and its first words.
+
+    On a terminal the words have at least half of it, and what there is no room for is left out.
+    """
+    columns, words, parts = width(), one_line(memory.title), _parts(memory)
+    if columns is None:
+        put("  ".join((memory.id, " ".join(parts), words)))
+        return
+    if columns_of(words) < columns_of(one_line(memory.text)):
+        words = words.removesuffix("…") + "…"
+    room = columns - len(memory.id) - 4 - min(columns_of(words), columns // 2)
+    while parts and columns_of(" ".join(parts)) > room:
+        parts.pop()
+    put(fit("  ".join(part for part in (memory.id, " ".join(parts), words) if part), columns))
 
 
 def put_hit(place: int, hit: Hit, *, explain: bool) -> None:
@@ -50,11 +62,16 @@ def put_revision(revision: Revision) -> None:
 
 
 def _about(memory: Memory) -> str:
+    return " ".join(_parts(memory))
+
+
+def _parts(memory: Memory) -> list[str]:
+    """Return what a memory is, in single words, the most telling first."""
     parts = [age(memory.when, now()), memory.kind]
     parts += [memory.space] if memory.space != PERSONAL else []
     parts += [memory.state] if memory.state != LIVE else []
     parts += ["pinned"] if memory.pinned else []
-    return one_line(" ".join([*parts, *(f"#{tag}" for tag in memory.tags)]))
+    return [one_line(part) for part in (*parts, *(f"#{tag}" for tag in memory.tags))]
 
 
 def _why(hit: Hit) -> str:

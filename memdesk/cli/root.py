@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,13 @@ if sys.platform == "win32":
 class Desk:
     """What a command works with; each part is made when it is first asked for."""
 
-    def __init__(self, opener: Callable[[Settings], Service] | None = None) -> None:
+    def __init__(
+        self,
+        opener: Callable[[Settings], Service] | None = None,
+        maintain: Callable[[Path], None] | None = None,
+    ) -> None:
         self._opener = opener or _open_for_command
+        self._maintain = maintain or start_maintenance
         self._opened: Service | None = None
 
     @cached_property
@@ -53,6 +59,12 @@ class Desk:
         if self._opened is None:
             self._opened = self._opener(self.settings)
         return self._opened
+
+    def embed_soon(self) -> None:
+        """Have a process of its own embed the passages that wait."""
+        # Where none can be started, the next one that memdesk starts embeds them.
+        with suppress(OSError):
+            self._maintain(self.settings.home)
 
     def close(self) -> None:
         """Close the service if it was opened."""

@@ -34,18 +34,19 @@ def one_line(text: str) -> str:
 
 def fit(text: str, columns: int) -> str:
     """Return as much of the text as has room in so many columns, with an ellipsis where it is cut."""
-    if _columns(text) <= columns:
+    if columns_of(text) <= columns:
         return text
     room, kept = columns - 1, ""
     for character in text:
-        room -= _columns(character)
+        room -= columns_of(character)
         if room < 0:
             break
         kept += character
     return kept.rstrip() + "…"
 
 
-def _columns(text: str) -> int:
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal the text takes."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in _WIDE else 1
         for c in text
@@ -69,6 +70,12 @@ def say(words: str) -> None:
 def put(text: str) -> None:
     """Write one piece of data on standard output, safe for a terminal."""
     print(safe(text))
+
+
+def flush() -> None:
+    """Hand what was put to whoever reads standard output, at once."""
+    if sys.stdout is not None:  # closed by whoever started us
+        sys.stdout.flush()
 
 
 class Progress:

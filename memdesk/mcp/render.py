@@ -26,6 +26,8 @@ WHOLE_TOKENS = 400
 """A recalled memory up to this long is shown whole; of a longer one, the passage that fits."""
 LEAST_TOKENS = 300
 """The smallest budget: room for our own lines and a few words of the first memory."""
+MOST_TOKENS = 20_000
+"""The largest budget."""
 _HEAD_BYTES = 300
 _FACTS_BYTES = 180
 _TAIL_TOKENS = 18
@@ -172,10 +174,18 @@ def _block(block: Block, tokens: int) -> str:
 
 def _cut(block: Block, tokens: int) -> str:
     """Return a block's header and as much of its text as `tokens` hold."""
+    total = len(block.body)
+    most = MOST_TOKENS - _TAIL_TOKENS - count_tokens(f"{_count(1)}. {FRAME}")
     note = "… (cut: get the id with a higher max_tokens for the rest)"
+    too_long = not _block(block, most)
+    if too_long:  # no max_tokens would do
+        note = f"… (cut: {total} of {total} characters shown; recall finds passages of the rest)"
     size = tokens * 3 - len(f"\n\n{block.head}\n\n{note}".encode()) - 2
     # A cut between a bar and its space would leave a line that has no bar any more.
     body = clip(frame(clip(block.body, size)), size).removesuffix(f"\n{BAR.strip()}")
+    if too_long:
+        shown = len(body) - len(BAR) * (body.count("\n") + 1)
+        note = note.replace(str(total), str(shown), 1)
     return f"{block.head}\n{body}\n{note}"
 
 

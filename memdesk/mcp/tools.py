@@ -36,7 +36,8 @@ def _several(value: object) -> object:
 Words = Annotated[list[str], BeforeValidator(_several)]
 Ids = Annotated[Words, Field(min_length=1, max_length=20)]
 Tokens = Annotated[
-    int, Field(ge=render.LEAST_TOKENS, le=20_000, description="longest answer, in tokens")
+    int,
+    Field(ge=render.LEAST_TOKENS, le=render.MOST_TOKENS, description="longest answer, in tokens"),
 ]
 Tags = Annotated[Words, Field(description="short labels")]
 Space = Annotated[str, Field(description="project name; default: this connection's")]

@@ -44,8 +44,10 @@ def maintain(core: Core, keep_seconds: float, linger_seconds: float) -> bool:
         while time.monotonic() - idle_since < linger_seconds and not core.closing.wait(
             _POLL_SECONDS
         ):
-            if maintenance_due(core.store()):
+            due = maintenance_due(core.store())
+            if due:
                 _maintain_once(core, keep_seconds)
+            if due or _embed(core):
                 idle_since = time.monotonic()
         return True
 
@@ -76,11 +78,13 @@ def _if_still_due(verb: Callable[..., object], *arguments: object) -> None:
         log.info("a duty of maintenance waits: %s", error)
 
 
-def _embed(core: Core) -> None:
+def _embed(core: Core) -> int:
+    """Embed what waits, if the model can; return how many passages that were."""
     try:
-        indexing.embed_pending(core)
+        return indexing.embed_pending(core)
     except MemdeskError as error:
         log.warning("passages still wait for their embedding: %s", error)
+        return 0
 
 
 def _drop_tombstones(core: Core, before_days: int) -> None:
