@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memdesk.errors import Busy, MemdeskError, ModelError, StoreError
+from memdesk.errors import MemdeskError, ModelError, StoreError
 from memdesk.memory import LIVE, REPLACED, TRASHED
 from memdesk.moment import local_time
 from memdesk.passages import Passage, head, split
@@ -192,14 +192,16 @@ def _embed_batch(core: Core, batch: list[tuple[str, Passage]]) -> int:
 def embed_in_background(core: Core) -> None:
     """Let the passages that wait be embedded beside the calls of this process."""
     if core.background:
-        core.duty(_embed_quietly)
+        core.duty(embed_quietly)
 
 
-def _embed_quietly(core: Core) -> None:
+def embed_quietly(core: Core) -> int:
+    """Embed what waits, if the model can; return how many passages that were."""
     try:
-        embed_pending(core)
-    except (MemdeskError, Busy) as error:
+        return embed_pending(core)
+    except MemdeskError as error:
         log.warning("passages still wait for their embedding: %s", error)
+        return 0
 
 
 def opened(core: Core) -> None:

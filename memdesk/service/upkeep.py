@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from memdesk.errors import Busy, Invalid, MemdeskError, ModelError, NotFound
+from memdesk.errors import Busy, Invalid, ModelError, NotFound
 from memdesk.memory import LIVE, REPLACED, TRASHED, now
 from memdesk.service import indexing, writing
 from memdesk.service.core import MAINTENANCE
@@ -47,7 +47,7 @@ def maintain(core: Core, keep_seconds: float, linger_seconds: float) -> bool:
             due = maintenance_due(core.store())
             if due:
                 _maintain_once(core, keep_seconds)
-            if due or _embed(core):
+            if due or indexing.embed_quietly(core):
                 idle_since = time.monotonic()
         return True
 
@@ -66,7 +66,7 @@ def _maintain_once(core: Core, keep_seconds: float) -> None:
     until = store.refresh().seq
     whole = whole_check_due(store)
     indexing.mend(core, whole=whole)
-    _embed(core)
+    indexing.embed_quietly(core)
     keep_up(core.store(), core.locked, indexed=until, whole=whole, keep_seconds=keep_seconds)
 
 
@@ -76,15 +76,6 @@ def _if_still_due(verb: Callable[..., object], *arguments: object) -> None:
         verb(*arguments)
     except (Invalid, NotFound) as error:
         log.info("a duty of maintenance waits: %s", error)
-
-
-def _embed(core: Core) -> int:
-    """Embed what waits, if the model can; return how many passages that were."""
-    try:
-        return indexing.embed_pending(core)
-    except MemdeskError as error:
-        log.warning("passages still wait for their embedding: %s", error)
-        return 0
 
 
 def _drop_tombstones(core: Core, before_days: int) -> None:
