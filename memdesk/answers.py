@@ -122,3 +122,23 @@ class Stats:
     lancedb: str
     notes: tuple[str, ...] = field(default=())
     """What a person should know: a store repaired, a clock from the future."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """One duty of a process's background work, and how it stands."""
+
+    name: str
+    about: str
+    """What it does, in a few words."""
+    state: str
+    """idle, waiting (for a moment without requests), running or paused."""
+    runs: int = 0
+    """How often it was done since the process began."""
+    last_began: datetime | None = None
+    last_took: float = 0.0
+    """Seconds, of the last run that ended."""
+    last_error: str = ""
+    """What went wrong last time; empty when nothing did."""
+    child: int = 0
+    """The process that does it, while one does; 0 otherwise."""

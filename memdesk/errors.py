@@ -7,7 +7,8 @@
     ├── Busy(holder, waited)        another process holds the writer lock           exit 4
     ├── StoreError(reason)          the store cannot be opened, read or written     exit 1
     ├── ModelError(reason)          the embedding model cannot be loaded or run     exit 1
-    └── SyncError(reason)           a remote refused or could not be reached        exit 1
+    ├── SyncError(reason)           a remote refused or could not be reached        exit 1
+    └── Cancelled(reason)           nobody waits for the answer any more            exit 1
 
 Every message is one sentence for a person: which input, what is wrong, what to do.
 """
@@ -91,3 +92,7 @@ class ModelError(MemdeskError):
 
 class SyncError(MemdeskError):
     """A remote refused an exchange or could not be reached."""
+
+
+class Cancelled(MemdeskError):  # noqa: N818 (read as “raises Cancelled”)
+    """Nobody waits for the answer any more, so the rest was not done; no write was cut in half."""

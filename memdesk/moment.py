@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import TYPE_CHECKING
 
 from memdesk.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ISO = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2})(?:[T ](?P<clock>\d{2}:\d{2}"
     r"(?::\d{2}(?:\.\d{1,6})?)?)\s*(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?)?)?)?"
 )
 _MINUTE = 60
+_here: ContextVar[tzinfo | None] = ContextVar("here", default=None)
 _STEPS = (
     ("y", 31_536_000),
     ("mo", 2_592_000),
@@ -68,11 +75,41 @@ def parse_moment(text: str, field: str) -> Moment:
     try:
         date = f"{part['year']}-{part['month'] or '01'}-{part['day'] or '01'}"
         written = datetime.fromisoformat(f"{date}T{clock}{zone}")
-        aware = written if zone else written.astimezone()
+        aware = written if zone else _local(written)
         offset = aware.utcoffset() or timedelta()
         return Moment(aware.astimezone(UTC), _precision(part), round(offset.total_seconds() / 60))
     except (ValueError, OverflowError, OSError) as error:
         raise Invalid(field, f"“{text.strip()[:40]}” is not a date: {error}") from None
+
+
+@contextmanager
+def written_in(zone: str) -> Iterator[None]:
+    """Take what is parsed inside for local time of a zone such as Europe/Berlin.
+
+    For a process that works for another one; without a name, or with one that this system does not
+    know, its own zone holds.
+    """
+    token = _here.set(_zone(zone))
+    try:
+        yield
+    finally:
+        _here.reset(token)
+
+
+def _zone(name: str) -> tzinfo | None:
+    if not name:
+        return None
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name.removeprefix(":"))
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def _local(written: datetime) -> datetime:
+    zone = _here.get()
+    return written.replace(tzinfo=zone) if zone else written.astimezone()
 
 
 def local_time(at: datetime, offset_min: int | None) -> datetime:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memdesk.errors import Invalid
-from memdesk.moment import age, parse_moment
+from memdesk.moment import age, parse_moment, written_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,3 +76,20 @@ def test_ages_are_short_words(seconds: int, words: str) -> None:
     """An age is its largest whole unit."""
     now = datetime(2026, 11, 21, tzinfo=UTC)
     assert age(now - timedelta(seconds=seconds), now) == words
+
+
+def test_local_time_is_that_of_a_caller_elsewhere() -> None:
+    """A process that works for another takes dates as that one means them."""
+    with written_in("Asia/Tokyo"):
+        there = parse_moment("2026-05-08T09:00", "at")
+    assert (there.at, there.utc_offset_min) == (datetime(2026, 5, 8, tzinfo=UTC), 540)
+    with written_in("Asia/Tokyo"):
+        assert parse_moment("2026-05-08T09:00Z", "at").utc_offset_min == 0
+
+
+@pytest.mark.parametrize("zone", ["", "Nowhere/At All", "../../etc/passwd", "CET-1CEST", "/etc"])
+def test_an_unknown_zone_is_ones_own(zone: str) -> None:
+    """What a system does not know changes nothing."""
+    here = parse_moment("2026-05-08T09:00", "at")
+    with written_in(zone):
+        assert parse_moment("2026-05-08T09:00", "at") == here

@@ -11,6 +11,7 @@ import pytest
 from fakes import FakeEmbedder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from served import direct_only
 
 from memdesk.errors import Conflict, Invalid, NotFound, StoreError
 from memdesk.memory import Draft, Edit, Filter, Memory, Source, content_hash, new_id
@@ -639,6 +640,7 @@ def test_retried_changes_of_every_kind_return_their_first_result(desk: Service) 
     assert desk.purge([id], change=purged).done == desk.purge([id], change=purged).done == (id,)
 
 
+@direct_only
 def test_undo_is_not_misled_by_a_copy_that_a_crash_left(desk: Service) -> None:
     """A revision that was kept and then not replaced is no second one."""
     id = desk.remember(Draft("v1")).id
@@ -649,6 +651,7 @@ def test_undo_is_not_misled_by_a_copy_that_a_crash_left(desk: Service) -> None:
     assert one(desk, id).text == "v1"
 
 
+@direct_only
 def test_the_forgotten_is_not_recalled_while_search_is_behind(desk: Service) -> None:
     """Between the commits of a forget and of its passages recall already leaves it out."""
     id = desk.remember(Draft("lighthouse")).id
@@ -684,6 +687,7 @@ def test_a_date_is_found_as_the_writer_saw_it(desk: Service) -> None:
     assert desk.recall("May 7").hits[0].keyword_score < desk.recall("May 8").hits[0].keyword_score
 
 
+@direct_only
 def test_a_save_whose_indexing_fails_is_stored_and_mended(
     open_desk: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -699,7 +703,7 @@ def test_a_save_whose_indexing_fails_is_stored_and_mended(
 
     monkeypatch.setattr(passages, "add", refuse)
     assert desk.remember(Draft("lighthouse")).outcome == "stored"
-    desk._core.settled().result()
+    assert desk.duties.settled(30)
     assert "lighthouse" in {hit.memory.text for hit in desk.recall("lighthouse").hits}
 
 
@@ -817,18 +821,22 @@ def test_maintenance_keeps_the_store_small_and_whole(desk: Service, home: Path) 
     assert desk.recall("saved 7", limit=1).hits[0].memory.text == "saved one by one 7"
 
 
+@direct_only
 def test_the_maintenance_child_is_started_by_threshold(open_desk: Callable[..., Service]) -> None:
     """Enough saves ask for maintenance, once in a while, never inside a call."""
     asked: list[None] = []
     desk = open_desk(maintain=lambda: asked.append(None))
     desk.remember(Draft("first"))
+    assert desk.duties.settled(30)
     assert asked == []
     desk._core._maintained = -100.0  # as if seconds had passed
     desk.remember_many([Draft("a"), Draft("b")])
+    assert desk.duties.settled(30)
     assert asked == []
     for n in range(32):
         desk._core._maintained = -100.0
         desk.remember(Draft(f"n{n}"))
+    assert desk.duties.settled(30)
     assert asked
 
 
@@ -850,6 +858,7 @@ def test_reindexing_rebuilds_what_search_reads(
 # Clocks
 
 
+@direct_only
 def test_a_clock_from_the_future_is_not_followed(desk: Service) -> None:
     """A memory written while the date was wrong does not set the clock for all that come after."""
     id = desk.remember(Draft("from 2050")).id

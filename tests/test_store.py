@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 from fakes import FakeEmbedder, other_model
+from served import direct_only
 
 from memdesk.errors import StoreError
 from memdesk.memory import Draft
@@ -171,6 +172,7 @@ def test_a_store_beyond_mending_is_left_as_it_is(
     assert sorted(home.rglob("memories.lance/**/*")) == before
 
 
+@direct_only
 def test_a_fault_of_the_moment_gives_up_nothing(
     desk: Service, open_desk: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +206,7 @@ def test_missing_memories_are_reported_not_made_anew(
     assert open_desk().list().memories[0].text == "x"
 
 
+@direct_only
 def test_a_crash_while_a_store_is_made_leaves_no_half_table(
     open_desk: Callable[..., Service], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +247,7 @@ def test_an_unreadable_search_index_is_set_aside_and_rebuilt(
     assert any("set aside and rebuilt" in note for note in again.stats().notes)
 
 
+@direct_only
 def test_a_crash_between_memory_and_passages_is_mended_at_open(
     desk: Service, open_desk: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,10 +263,11 @@ def test_a_crash_between_memory_and_passages_is_mended_at_open(
             desk.remember(Draft("lighthouse"))
     again = open_desk(background=False)
     again.list()
-    again._core.settled().result()
+    assert again.duties.settled(30)
     assert again.recall("lighthouse").hits[0].memory.text == "lighthouse"
 
 
+@direct_only
 def test_a_full_disk_is_said_and_changes_nothing(
     desk: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +297,7 @@ def test_a_folder_without_permission_is_named(
         open_desk().remember(Draft("x"))
 
 
+@direct_only
 def test_a_refused_write_is_said(desk: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """A table that the system lets nobody write names the permission, and nothing changes."""
     desk.remember(Draft("kept"))
@@ -381,6 +387,7 @@ def test_a_model_that_fails_does_not_take_over(
     assert desk.recall("apples").degraded is None
 
 
+@direct_only
 def test_nothing_reaches_for_the_network(
     open_desk: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,8 +15,12 @@ from memdesk import __version__
 from memdesk.catalog import BUNDLED
 from memdesk.clock import tick
 from memdesk.errors import Busy, MemdeskError, ModelError, StoreError
+from memdesk.limits import check, left
 from memdesk.lock import WriterLock
 from memdesk.memory import clean_word, new_id, now
+from memdesk.service import duties
+from memdesk.service.duties import Duties
+from memdesk.service.watching import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,16 +31,19 @@ if TYPE_CHECKING:
 
     from memdesk.embedder import Embedding
     from memdesk.memory import Memory
+    from memdesk.service.duties import Child
     from memdesk.store import Store
 
 log = logging.getLogger(__name__)
 
 MODEL_WAIT = 1.5
 """How long a call waits for the model, in seconds, before it does with words alone."""
-MAINTENANCE = "maintenance"
+MAINTENANCE = duties.MAINTENANCE
 """The actor of what the store does by itself; undo passes it over."""
 _THREADS = 4
 _ASK_SECONDS = 2.0
+_SLICE = 0.25
+"""How long a call waits for the lock before it asks whether it is still wanted, in seconds."""
 
 
 @dataclass
@@ -76,7 +83,7 @@ class Core:
     default_space: str
     wait: float
     """How long a write waits for the lock, in seconds."""
-    start_maintenance: Callable[[], None] | None
+    start_maintenance: Callable[[], Child | None] | None
     models: Callable[[str], Embedding] | None
     """Gives the model of a name, for a store whose vectors are another model's."""
     background: bool
@@ -94,18 +101,10 @@ class Core:
         self._stamp_seen = 0
         self._maintained = -_ASK_SECONDS
         self.closing = threading.Event()
+        self.changes = Changes()
         self.lock = WriterLock(self.home / "write.lock", "memdesk")
         self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="memdesk")
-        self._duties = ThreadPoolExecutor(1, thread_name_prefix="memdesk-duty")
-
-    def duty(self, work: Callable[[Core], object]) -> None:
-        """Do something beside the calls, one thing after the other."""
-        if not self.closing.is_set():
-            self._duties.submit(work, self)
-
-    def settled(self) -> Future[None]:
-        """Return what is done when all duties begun so far are."""
-        return self._duties.submit(lambda: None)
+        self.duties = Duties()
 
     @contextlib.contextmanager
     def alone(self, name: str, wait: float = 0.0) -> Iterator[bool]:
@@ -169,10 +168,25 @@ class Core:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the writer lock; raises `Busy`."""
+        """Hold the writer lock; raises `Busy`, and `Cancelled` while it waits."""
         self._make_home()
-        with self.lock.hold(self.wait):
+        with contextlib.ExitStack() as stack:
+            self._lock(stack, left(self.wait))
             yield
+
+    def _lock(self, stack: contextlib.ExitStack, patience: float) -> None:
+        begun = time.monotonic()
+        waited = 0.0
+        while True:
+            check()
+            try:
+                stack.enter_context(self.lock.hold(min(_SLICE, patience - waited)))
+            except Busy as busy:
+                waited = time.monotonic() - begun
+                if waited >= patience:
+                    raise Busy(busy.holder, waited) from busy
+            else:
+                return
 
     def _make_home(self) -> None:
         try:
@@ -194,6 +208,7 @@ class Core:
             yield Writing(
                 store, change or new_id(), who, now(), head.seq, (head.clock_ms, head.clock_n)
             )
+        self.changes.tell()
         self.maintain_if_due()
 
     def maintain_soon(self) -> None:
@@ -206,13 +221,23 @@ class Core:
         if self.start_maintenance is None or time.monotonic() - self._maintained < _ASK_SECONDS:
             return
         self._maintained = time.monotonic()
+        if self.background:
+            self.duties.run(MAINTENANCE, self._maintain)
+            return
+        try:  # a command's process ends before a duty would begin
+            self._maintain()
+        except MemdeskError as error:
+            log.warning("maintenance was not started: %s", error)
+
+    def _maintain(self) -> Child | None:
         from memdesk.store import maintenance_due
 
-        try:
-            if maintenance_due(self.store()) and self._nobody_at(MAINTENANCE):
-                self.start_maintenance()
-        except (MemdeskError, OSError) as error:
-            log.warning("maintenance was not started: %s", error)
+        if self.start_maintenance and maintenance_due(self.store()):
+            try:
+                return self.start_maintenance() if self._nobody_at(MAINTENANCE) else None
+            except OSError as error:
+                raise StoreError(f"maintenance cannot be started: {error.strerror}") from error
+        return None
 
     def _nobody_at(self, name: str) -> bool:
         with self.alone(name) as alone:
@@ -227,15 +252,16 @@ class Core:
 
     def vectors(self, texts: Sequence[str]) -> Future[np.ndarray | None]:
         """Begin to embed documents; None comes out where the model cannot be used."""
-        self._check_open()
+        self.check_open()
         return self.pool.submit(self._embed, texts)
 
     def query_vector(self, text: str) -> Future[np.ndarray | None]:
         """Begin to embed a question; None comes out where the model cannot be used."""
-        self._check_open()
+        self.check_open()
         return self.pool.submit(self._embed_query, text)
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raise `StoreError` once this desk is closed."""
         if self.closing.is_set():
             raise StoreError("this desk has been closed; open it again")
 
@@ -264,9 +290,9 @@ class Core:
     def close(self, timeout: float) -> None:
         """Let a write in flight finish, at most so long, and stop what runs in the background."""
         self.closing.set()
+        self.duties.close()
         self.lock.quiet(timeout)
         self.pool.shutdown(wait=False, cancel_futures=True)
-        self._duties.shutdown(wait=False, cancel_futures=True)
         if self.embedder:
             self.embedder.close()
 
@@ -274,6 +300,6 @@ class Core:
 def in_time(future: Future[np.ndarray | None], seconds: float = MODEL_WAIT) -> np.ndarray | None:
     """Return what a model call gives, or None when it takes longer than a call may wait for it."""
     try:
-        return future.result(timeout=seconds)
+        return future.result(timeout=left(seconds))
     except NotReady:
         return None

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from memdesk.errors import ModelError
 from memdesk.memory import PERSONAL, Filter, check_space
-from memdesk.service import indexing, loading, reading, undoing, upkeep, writing
+from memdesk.service import indexing, loading, reading, undoing, upkeep, watching, writing
 from memdesk.service.core import Core
+from memdesk.service.duties import WARMING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from memdesk.catalog import ModelSpec
     from memdesk.embedder import Embedding
     from memdesk.memory import Draft, Edit, Memory
+    from memdesk.service.duties import Child, Duties
 
 _EVERYTHING = Filter()
 
@@ -27,6 +29,8 @@ class Service:
     Every verb raises `Invalid` for input it cannot use and `StoreError` when the store fails; those
     that write raise `Busy` when another process keeps the lock. `actor` is who asks, for the
     history; `change` is an id of the caller's: the same one again returns the first result.
+    `fresh` says that this `change` was never sent before, so that no first result is looked for.
+    Within `limits.limited` no verb waits longer than that; it raises `Cancelled` once unwanted.
     """
 
     def __init__(
@@ -36,7 +40,7 @@ class Service:
         *,
         default_space: str = PERSONAL,
         wait: float = 30.0,
-        maintain: Callable[[], None] | None = None,
+        maintain: Callable[[], Child | None] | None = None,
         models: Callable[[str], Embedding] | None = None,
         background: bool = True,
     ) -> None:
@@ -57,11 +61,21 @@ class Service:
             on_open=indexing.opened,
         )
 
+    @property
+    def duties(self) -> Duties:
+        """The background work of this desk."""
+        return self._core.duties
+
+    def warm_soon(self) -> None:
+        """Have `warm` done in the background, once the requests of now are answered."""
+        self._core.duties.run(WARMING, self.warm)
+
     def warm(self) -> None:
         """Load the store and the model before they are needed; a missing model is no error."""
-        coming = self._core.query_vector("warm")
+        coming = None if self._core.model_ready else self._core.query_vector("warm")
         self._core.store()
-        coming.result()
+        if coming:
+            coming.result()
         self._core.maintain_if_due()
 
     def scope(self, space: str | None) -> tuple[str, ...]:
@@ -99,13 +113,25 @@ class Service:
         """Return the store in numbers."""
         return reading.stats(self._core)
 
+    def await_change(self, seen: int, seconds: float) -> int:
+        """Return the store's seq once it exceeds `seen`, or the present one after `seconds`.
+
+        Writes of this process are seen at once, those of others within half a second.
+        """
+        return watching.await_change(self._core, seen, seconds)
+
     # Writing
 
     def remember(
-        self, draft: Draft, *, actor: str = "person", change: str | None = None
+        self,
+        draft: Draft,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
     ) -> Remembered:
         """Store a draft, unless the same is there; it is on the disk when this returns."""
-        return writing.remember(self._core, draft, actor, change)
+        return writing.remember(self._core, draft, actor, change, fresh=fresh)
 
     def remember_many(
         self,
@@ -113,16 +139,23 @@ class Service:
         *,
         actor: str = "person",
         change: str | None = None,
+        fresh: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> tuple[Remembered, ...]:
         """Store many drafts in batches; `progress` hears how many are on the disk."""
-        return loading.remember_many(self._core, drafts, actor, change, progress)
+        return loading.remember_many(self._core, drafts, actor, change, progress, fresh=fresh)
 
     def revise(
-        self, id: str, edit: Edit, *, actor: str = "person", change: str | None = None
+        self,
+        id: str,
+        edit: Edit,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
     ) -> Memory:
         """Change some fields of a live memory; raises `NotFound`, or `Conflict` when it is not live."""
-        return writing.revise(self._core, id, edit, actor, change)
+        return writing.revise(self._core, id, edit, actor, change, fresh=fresh)
 
     def forget(
         self,
@@ -131,21 +164,32 @@ class Service:
         reason: str = "",
         actor: str = "person",
         change: str | None = None,
+        fresh: bool = False,
     ) -> Changed:
         """Move memories to the trash, all or none; raises `NotFound`."""
-        return writing.forget(self._core, ids, reason, actor, change)
+        return writing.forget(self._core, ids, reason, actor, change, fresh=fresh)
 
     def restore(
-        self, ids: Sequence[str], *, actor: str = "person", change: str | None = None
+        self,
+        ids: Sequence[str],
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
     ) -> Changed:
         """Bring memories back from the trash; raises `NotFound`."""
-        return writing.restore(self._core, ids, actor, change)
+        return writing.restore(self._core, ids, actor, change, fresh=fresh)
 
     def purge(
-        self, ids: Sequence[str], *, actor: str = "person", change: str | None = None
+        self,
+        ids: Sequence[str],
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
     ) -> Changed:
         """Erase memories of the trash for good; raises `NotFound`, `Invalid` for one not there."""
-        return writing.purge(self._core, ids, actor, change)
+        return writing.purge(self._core, ids, actor, change, fresh=fresh)
 
     def undo(self, change: str | None = None, *, actor: str = "person") -> Changed:
         """Take back one change, the last by default; reports what has changed since."""

@@ -11,6 +11,7 @@ from memdesk.memory import LIVE, REPLACED, TRASHED
 from memdesk.moment import local_time
 from memdesk.passages import Passage, head, split
 from memdesk.service.core import MAINTENANCE, in_time
+from memdesk.service.duties import EMBEDDING, MENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from memdesk.embedder import Embedding
     from memdesk.memory import Memory
     from memdesk.service.core import Core
     from memdesk.store import PassageRow, Store
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 AT_ONCE = 8
 """Passages that are embedded inside the call; more follow in the background (DESIGN §2)."""
 _BATCH = 64
+_AT_A_TIME = 8
+"""Passages that are embedded before requests get their turn: a third of a second's work."""
 _INDEXED = (LIVE, TRASHED, REPLACED)
 
 
@@ -115,7 +119,7 @@ def put(core: Core, store: Store, made: Sequence[PassageRow]) -> None:
         store.index(made)
     except StoreError as error:
         log.warning("stored, but search will have it only later: %s", error)
-        core.duty(_settle)
+        opened(core)
 
 
 def mend(core: Core, *, whole: bool = False) -> None:
@@ -130,6 +134,8 @@ def mend(core: Core, *, whole: bool = False) -> None:
         missing, stale = write.store.unindexed(since)
         wanted = sorted({*missing, *stale})
         for start in range(0, len(wanted), _BATCH):
+            if core.closing.is_set():
+                return  # the next opening finds what is left, as after a crash
             ids = wanted[start : start + _BATCH]
             kept = [memory for memory in write.store.get(ids).values() if memory.text]
             write.store.unindex(set(ids) - {memory.id for memory in kept})
@@ -138,19 +144,24 @@ def mend(core: Core, *, whole: bool = False) -> None:
         log.warning("search was behind: %d indexed anew", len(wanted))
 
 
-def embed_pending(core: Core, progress: Callable[[int, int], None] | None = None) -> int:
+def embed_pending(
+    core: Core,
+    progress: Callable[[int, int], None] | None = None,
+    go_on: Callable[[], bool] | None = None,
+) -> int:
     """Embed the passages that wait for it; return how many were done.
 
-    One process at a time does this; another returns 0 at once. Raises `ModelError`.
+    One process at a time does this; another returns 0 at once. `go_on` is asked every few passages
+    and may wait; False ends the work. Raises `ModelError`.
     """
     done = 0
     with core.alone("embedding") as alone:
         total = core.store().passages.count("embedded = false") if alone else 0
-        while alone and not core.closing.is_set():
+        while alone and not core.closing.is_set() and (go_on is None or go_on()):
             batch = core.store().pending(_BATCH)
             if not batch:
                 break
-            embedded = _embed_batch(core, batch)
+            embedded = _embed_batch(core, batch, go_on)
             if not embedded:
                 break  # someone else changed them all meanwhile; the next call sees what is left
             done += embedded
@@ -159,13 +170,15 @@ def embed_pending(core: Core, progress: Callable[[int, int], None] | None = None
     return done
 
 
-def _embed_batch(core: Core, batch: list[tuple[str, Passage]]) -> int:
+def _embed_batch(
+    core: Core, batch: list[tuple[str, Passage]], go_on: Callable[[], bool] | None
+) -> int:
     embedder = core.embedder
     if embedder is None:
         raise ModelError(core.trouble or "no embedding model is available")
     before = core.store().get({id for id, _ in batch})
     known = [(before[id], passage) for id, passage in batch if id in before]
-    vectors = embedder.embed_documents([meaning(memory, passage) for memory, passage in known])
+    vectors = _vectors(embedder, [meaning(memory, passage) for memory, passage in known], go_on)
     with core.writing("embedding") as write:
         if write.store.stamp.fingerprint != embedder.spec.fingerprint:
             return 0  # the store has switched to another model meanwhile
@@ -178,7 +191,7 @@ def _embed_batch(core: Core, batch: list[tuple[str, Passage]]) -> int:
         }
         made = [
             row
-            for (memory, passage), vector in zip(known, vectors, strict=True)
+            for (memory, passage), vector in zip(known, vectors, strict=False)
             if (memory.id, passage) in waiting and now[memory.id].text == memory.text
             for row in rows(now[memory.id], [passage], [vector])
         ]
@@ -189,10 +202,28 @@ def _embed_batch(core: Core, batch: list[tuple[str, Passage]]) -> int:
     return len(made)
 
 
+def _vectors(
+    embedder: Embedding, texts: list[str], go_on: Callable[[], bool] | None
+) -> Sequence[np.ndarray] | np.ndarray:
+    """Return the vectors of texts; only those of the first ones when `go_on` ends the work."""
+    if go_on is None:
+        return embedder.embed_documents(texts)
+    made: list[np.ndarray] = []
+    for start in range(0, len(texts), _AT_A_TIME):
+        if start and not go_on():
+            break
+        made += list(embedder.embed_documents(texts[start : start + _AT_A_TIME]))
+    return made
+
+
 def embed_in_background(core: Core) -> None:
     """Let the passages that wait be embedded beside the calls of this process."""
     if core.background:
-        core.duty(embed_quietly)
+        core.duties.run(EMBEDDING, lambda: _embed_duty(core))
+
+
+def _embed_duty(core: Core) -> None:
+    embed_pending(core, go_on=lambda: core.duties.step(EMBEDDING))
 
 
 def embed_quietly(core: Core) -> int:
@@ -206,13 +237,10 @@ def embed_quietly(core: Core) -> int:
 
 def opened(core: Core) -> None:
     """What is due when a store has been opened: mend the index, embed what waits."""
-    core.duty(_settle)
+    core.duties.run(MENDING, lambda: _settle(core))
 
 
 def _settle(core: Core) -> None:
-    try:
-        mend(core)
-        if core.background and core.embedder and core.store().pending(1):
-            embed_pending(core)
-    except MemdeskError as error:
-        log.warning("the search index could not be checked: %s", error)
+    mend(core)
+    if core.embedder and core.store().pending(1):
+        embed_in_background(core)

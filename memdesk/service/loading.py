@@ -7,6 +7,7 @@ from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 from memdesk.answers import Remembered
+from memdesk.limits import check as check_wanted
 from memdesk.memory import now
 from memdesk.service import indexing
 from memdesk.service.drafting import Checked, check
@@ -31,6 +32,8 @@ def remember_many(
     actor: str,
     change: str | None,
     progress: Callable[[int], None] | None,
+    *,
+    fresh: bool = False,
 ) -> tuple[Remembered, ...]:
     """Store many drafts, in batches that are each on the disk before the next is begun.
 
@@ -39,17 +42,18 @@ def remember_many(
     results: list[Remembered] = []
     waiting = iter(drafts)
     while batch := list(islice(waiting, _BATCH)):
-        results += _remember_batch(core, batch, actor, change)
+        check_wanted()
+        results += _remember_batch(core, batch, actor, change, fresh=fresh)
         if progress:
             progress(len(results))
     return tuple(results)
 
 
 def _remember_batch(
-    core: Core, drafts: Sequence[Draft], actor: str, change: str | None
+    core: Core, drafts: Sequence[Draft], actor: str, change: str | None, *, fresh: bool
 ) -> list[Remembered]:
     checked = [check(draft, now()) for draft in drafts]
-    written = _written_by(core.store(), change)
+    written = {} if fresh else _written_by(core.store(), change)
     new = _unknown(core.store(), checked)
     model = core.fingerprint
     embedded = _embed(core, new)
@@ -72,7 +76,9 @@ def _remember_batch(
     for each, asked in zip(checked, drafts, strict=True):
         known = stored.get(each.memory.id) or written.get(identity(each.memory))
         # What is no new memory takes the way of a single one.
-        results.append(_stored(known, each) if known else remember(core, asked, actor, change))
+        results.append(
+            _stored(known, each) if known else remember(core, asked, actor, change, fresh=fresh)
+        )
     return results
 
 

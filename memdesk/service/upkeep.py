@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from memdesk.errors import Busy, Invalid, ModelError, NotFound
+from memdesk.limits import check, left
 from memdesk.memory import LIVE, REPLACED, TRASHED, now
 from memdesk.service import indexing, writing
 from memdesk.service.core import MAINTENANCE
@@ -100,9 +101,10 @@ def use_model(core: Core, embedder: Embedding, progress: Callable[[int, int], No
     """
     spec = embedder.spec
     embedder.load()
-    with core.alone(MAINTENANCE, core.wait) as alone:
+    wait = left(core.wait)
+    with core.alone(MAINTENANCE, wait) as alone:
         if not alone:
-            raise Busy("maintenance", core.wait)
+            raise Busy("maintenance", wait)
         store = core.store()
         if store.stamp.fingerprint == spec.fingerprint:
             return 0
@@ -117,6 +119,7 @@ def _switch(
     total = sum(store.counts("state").get(state, 0) for state in (LIVE, TRASHED, REPLACED))
     done = 0
     for batch in store.every((LIVE, TRASHED, REPLACED)):
+        check()
         _index_with(embedder, beside, batch)
         done += len(batch)
         if progress:

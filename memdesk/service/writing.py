@@ -39,7 +39,9 @@ _EMBEDDED_AT_ONCE = 16
 _REASON = "forgotten because"
 
 
-def remember(core: Core, draft: Draft, actor: str, change: str | None) -> Remembered:
+def remember(
+    core: Core, draft: Draft, actor: str, change: str | None, *, fresh: bool = False
+) -> Remembered:
     """Store a draft, unless the same is there; it is on the disk when this returns."""
     checked = check(draft, now())
     change = _checked_change(change)
@@ -48,8 +50,8 @@ def remember(core: Core, draft: Draft, actor: str, change: str | None) -> Rememb
     if not core.model_ready:
         in_time(begun.coming)  # a cold model loads before the lock is taken, not under it
     with core.writing(actor, change) as write:
-        known = _first_result(write.store, change, checked.memory) or _known(core, write, checked)
-        if known:
+        first = None if fresh else _first_result(write.store, change, checked.memory)
+        if known := first or _known(core, write, checked):
             return known
         memory = _store(write, checked.memory)
         made = begun.rows(write.store, memory)
@@ -135,12 +137,14 @@ def identity(memory: Memory) -> Identity:
     return memory.space, memory.content_hash, memory.session, position
 
 
-def revise(core: Core, id: str, edit: Edit, actor: str, change: str | None) -> Memory:
+def revise(
+    core: Core, id: str, edit: Edit, actor: str, change: str | None, *, fresh: bool = False
+) -> Memory:
     """Change some fields of a live memory; the revision before stays in its history."""
     id, change = check_id(id), _checked_change(change)
     with core.writing(actor, change) as write:
         before = existing(write.store, [id])[0]
-        if change and (first := _written_by(write.store, change, id)):
+        if change and not fresh and (first := _written_by(write.store, change, id)):
             return first
         if before.state != LIVE:
             raise Conflict(id, _STATE_WORDS[before.state])
@@ -158,7 +162,15 @@ _STATE_WORDS = {
 }
 
 
-def forget(core: Core, ids: Sequence[str], reason: str, actor: str, change: str | None) -> Changed:
+def forget(
+    core: Core,
+    ids: Sequence[str],
+    reason: str,
+    actor: str,
+    change: str | None,
+    *,
+    fresh: bool = False,
+) -> Changed:
     """Move memories to the trash, all or none; raises `NotFound`."""
     reason = clean_word(reason, "reason", 500)
 
@@ -167,7 +179,7 @@ def forget(core: Core, ids: Sequence[str], reason: str, actor: str, change: str 
             return None
         return replace(memory, state=TRASHED, metadata=_with_reason(memory.metadata, reason))
 
-    return _change_all(core, ids, trashed, actor, change)
+    return _change_all(core, ids, trashed, actor, change, fresh=fresh)
 
 
 def trash_expired(core: Core, ids: Sequence[str], actor: str, at: datetime) -> Changed:
@@ -182,7 +194,9 @@ def trash_expired(core: Core, ids: Sequence[str], actor: str, at: datetime) -> C
     return _change_all(core, ids, trashed, actor, None)
 
 
-def restore(core: Core, ids: Sequence[str], actor: str, change: str | None) -> Changed:
+def restore(
+    core: Core, ids: Sequence[str], actor: str, change: str | None, *, fresh: bool = False
+) -> Changed:
     """Bring memories back from the trash, or from under what replaced them."""
 
     def restored(memory: Memory) -> Memory | None:
@@ -192,7 +206,7 @@ def restore(core: Core, ids: Sequence[str], actor: str, change: str | None) -> C
         metadata = _with_reason(memory.metadata, "")
         return replace(memory, state=LIVE, replaced_by=None, expires_at=expires, metadata=metadata)
 
-    return _change_all(core, ids, restored, actor, change)
+    return _change_all(core, ids, restored, actor, change, fresh=fresh)
 
 
 def _with_reason(metadata: str, reason: str) -> str:
@@ -203,7 +217,9 @@ def _with_reason(metadata: str, reason: str) -> str:
     return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
 
-def purge(core: Core, ids: Sequence[str], actor: str, change: str | None) -> Changed:
+def purge(
+    core: Core, ids: Sequence[str], actor: str, change: str | None, *, fresh: bool = False
+) -> Changed:
     """Erase memories of the trash for good: their text, history and passages.
 
     A tombstone without words stays, so that other devices learn of it.
@@ -212,7 +228,7 @@ def purge(core: Core, ids: Sequence[str], actor: str, change: str | None) -> Cha
 
     ids, change = _checked_ids(ids), _checked_change(change)
     with core.writing(actor, change) as write:
-        if change and (done_before := _done_before(write.store, change)):
+        if change and not fresh and (done_before := _done_before(write.store, change)):
             return Changed(change, done_before)
         memories = existing(write.store, ids)
         for memory in memories:
@@ -260,10 +276,12 @@ def _change_all(
     changed: Callable[[Memory], Memory | None],
     actor: str,
     change: str | None,
+    *,
+    fresh: bool = False,
 ) -> Changed:
     ids, change = _checked_ids(ids), _checked_change(change)
     with core.writing(actor, change) as write:
-        if change and (done := _done_before(write.store, change)):
+        if change and not fresh and (done := _done_before(write.store, change)):
             return Changed(change, done)
         pairs = [(memory, changed(memory)) for memory in existing(write.store, ids)]
         wanted = [(before, after) for before, after in pairs if after is not None]
