@@ -1,0 +1,1 @@
+"""The one process that has a person's store open, for every host and command that asks."""

@@ -1,0 +1,231 @@
+"""Calls of the daemon: each on a connection of its own, asked again when that breaks."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from memdesk.errors import Invalid, StoreError
+from memdesk.link import values
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+T = TypeVar("T")
+_TRIES = 3
+_IDLE = 4
+"""Connections that are kept for the next call."""
+_CLOSED = "this desk has been closed; open it again"
+
+
+class _Broken(Exception):  # noqa: N818 (no error until nobody can be asked again)
+    """The connection ended before the answer."""
+
+    def __init__(self, why: str, *, sent: bool = True) -> None:
+        super().__init__(why)
+        self.sent = sent
+        """Whether the daemon may have heard the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a verb."""
+
+    verb: str
+    args: tuple[object, ...] = ()
+    kwargs: dict[str, object] = field(default_factory=dict)
+    progress: Callable[..., None] | None = None
+    writes: bool = False
+    fresh: bool | None = None
+    """Whether its change was never sent before; None for a verb without a change."""
+    repeatable: bool = True
+    """Whether it may be asked again when its connection broke."""
+
+    def line(self, wait: float, *, again: bool) -> bytes:
+        """Return what to send; raises `Invalid` when that is too much for one call."""
+        kwargs = self.kwargs if self.fresh is None else self.kwargs | {"fresh": self._fresh(again)}
+        line = values.line(
+            {
+                "verb": self.verb,
+                "args": values.pack(self.args),
+                "kwargs": {name: values.pack(value) for name, value in kwargs.items()},
+                "wait": wait,
+                "progress": self.progress is not None,
+            }
+        )
+        if len(line) > values.LONGEST:
+            raise Invalid("arguments", f"of {self.verb} are {len(line):,} bytes long; send less")
+        return line
+
+    def _fresh(self, again: bool) -> bool:
+        return bool(self.fresh) and not again
+
+
+class _Connection:
+    """One connection to the daemon; it carries one call at a time."""
+
+    def __init__(self, connected: socket.socket, *, writes: bool) -> None:
+        self.writes = writes
+        """Whether it carries a call that writes."""
+        self._socket = connected
+        self._lines = connected.makefile("rb", buffering=1 << 16)
+
+    def stale(self) -> bool:
+        """Whether the daemon has gone since the last call, or says what nobody asked."""
+        import socket
+
+        try:
+            self._socket.setblocking(False)
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            self._socket.setblocking(True)
+            return False
+        except OSError:
+            return True
+        return True
+
+    def ask(self, line: bytes, progress: Callable[..., None] | None) -> dict[str, Any]:
+        """Return the last line of the answer, with a large result in it; raises `_Broken`."""
+        try:
+            self._socket.sendall(line)
+        except OSError as error:
+            raise _Broken(str(error)) from error
+        parts: list[str] = []
+        while True:
+            said = self._hear()
+            if "part" in said:
+                parts.append(said["part"])
+            elif "progress" in said:
+                if progress:
+                    progress(*said["progress"])
+            else:
+                return {"result": values.parsed("".join(parts))} if parts else said
+
+    def _hear(self) -> dict[str, Any]:
+        try:
+            line = self._lines.readline()
+        except OSError as error:
+            raise _Broken(str(error)) from error
+        if not line.endswith(b"\n"):
+            raise _Broken("it ended in the middle of a call")
+        return values.read_line(line)
+
+    def shut(self) -> None:
+        """End a call that another thread waits for; it raises `_Broken` there."""
+        import socket
+
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
+    def close(self) -> None:
+        """End the connection; a call that is under way in the daemon is no longer wanted."""
+        self.shut()
+        self._lines.close()
+        self._socket.close()
+
+
+class Calls:
+    """Where calls are made from any thread; connections are kept for the next one."""
+
+    def __init__(self, connect: Callable[[], socket.socket], wait: float) -> None:
+        self._connect = connect
+        self._wait = wait
+        self._turn = threading.Condition()
+        self._idle: list[_Connection] = []
+        self._used: set[_Connection] = set()
+        self._closed = False
+
+    def ask(self, kind: type[T], call: Call) -> T:
+        """Return the answer of a call; a connection that breaks is replaced and asked again."""
+        why = ""
+        for attempt in range(_TRIES):
+            try:
+                said = self._asked(call, call.line(self._wait, again=attempt > 0))
+            except _Broken as error:
+                why = str(error)
+                if error.sent and not call.repeatable:
+                    raise StoreError(
+                        "the daemon went away before it answered, so the last change may be undone or "
+                        "not: look at what changed last before you undo again"
+                    ) from error
+            else:
+                return _answer(kind, said)
+        raise StoreError(
+            f"the daemon went away {_TRIES} times before it answered ({why}); try again, or look at "
+            "its log"
+        )
+
+    def _asked(self, call: Call, line: bytes) -> dict[str, Any]:
+        connection = self._borrow(writes=call.writes)
+        try:
+            said = connection.ask(line, call.progress)
+        except BaseException:
+            self._give_back(connection, whole=False)
+            raise
+        self._give_back(connection, whole=True)
+        return said
+
+    def _borrow(self, *, writes: bool) -> _Connection:
+        connection = self._waiting() or self._connected()
+        connection.writes = writes
+        with self._turn:
+            if not self._closed:
+                self._used.add(connection)
+                return connection
+        connection.close()
+        raise StoreError(_CLOSED)
+
+    def _waiting(self) -> _Connection | None:
+        """Return a connection that is open and without a call, if there is one."""
+        while True:
+            with self._turn:
+                if self._closed:
+                    raise StoreError(_CLOSED)
+                if not self._idle:
+                    return None
+                connection = self._idle.pop()
+            if not connection.stale():
+                return connection
+            connection.close()
+
+    def _connected(self) -> _Connection:
+        try:
+            return _Connection(self._connect(), writes=False)
+        except OSError as error:
+            raise _Broken(str(error), sent=False) from error
+
+    def _give_back(self, connection: _Connection, *, whole: bool) -> None:
+        with self._turn:
+            self._used.discard(connection)
+            kept = whole and not self._closed and len(self._idle) < _IDLE
+            if kept:
+                self._idle.append(connection)
+            self._turn.notify_all()
+        if not kept:
+            connection.close()
+
+    def close(self, timeout: float) -> None:
+        """Wait for a write in flight, at most `timeout` seconds, then end every connection."""
+        with self._turn:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            self._turn.wait_for(lambda: not any(each.writes for each in self._used), timeout)
+            for used in self._used:
+                used.shut()
+        for each in idle:
+            each.close()
+
+
+def _answer(kind: type[T], said: dict[str, Any]) -> T:
+    if "error" in said:
+        raise values.unpack_error(said["error"])
+    result = values.unpack(said.get("result"))
+    if not isinstance(result, kind):
+        raise StoreError(
+            f"the daemon answered with a {type(result).__name__}; it is not of this memdesk"
+        )
+    return result

@@ -1,0 +1,245 @@
+"""The service's very methods, asked of the daemon: fronts cannot tell it from the service itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from memdesk.answers import Changed, Page, Profile, Recalled, Remembered, Stats
+from memdesk.link.calls import Call, Calls
+from memdesk.memory import PERSONAL, Filter, Memory, check_space, new_id
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from memdesk.answers import Revision
+    from memdesk.catalog import ModelSpec
+    from memdesk.memory import Draft, Edit
+
+T = TypeVar("T")
+_EVERYTHING = Filter()
+_BATCH = 1000
+_BATCH_BYTES = 8 << 20
+
+
+class ServiceClient:
+    """A person's memories, by way of the daemon; thread-safe, as `memdesk.service.Service` is.
+
+    A call whose connection breaks is asked again; a write is then known by its `change`, and
+    returns its first result. Verbs raise what the service raises.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], socket.socket],
+        *,
+        default_space: str = PERSONAL,
+        wait: float = 30.0,
+    ) -> None:
+        """Prepare to ask; nothing is connected until a verb needs it.
+
+        `connect` returns a socket on which the daemon waits for the first call; `wait` is how long
+        a write waits for the lock, in seconds.
+        """
+        self._calls = Calls(connect, wait)
+        self._default_space = default_space
+
+    def warm(self) -> None:
+        """Load the store and the model before they are needed; a missing model is no error."""
+        self._calls.ask(type(None), Call("warm"))
+
+    def scope(self, space: str | None) -> tuple[str, ...]:
+        """Return the spaces that a recall in `space` looks in: itself and `personal`."""
+        chosen = check_space(space) if space else self._default_space
+        return tuple(dict.fromkeys((chosen, PERSONAL)))
+
+    # Reading
+
+    def recall(
+        self, query: str, *, limit: int = 5, where: Filter = _EVERYTHING, max_tokens: int = 0
+    ) -> Recalled:
+        """Return the memories that answer a question best; `max_tokens` 0 means no budget."""
+        asked = {"limit": limit, "where": where, "max_tokens": max_tokens}
+        return self._calls.ask(Recalled, Call("recall", (query,), asked))
+
+    def get(self, ids: Sequence[str]) -> tuple[Memory, ...]:
+        """Return memories by their ids, in any state; raises `NotFound`."""
+        return self._calls.ask(tuple, Call("get", (tuple(ids),)))
+
+    def list(
+        self, *, where: Filter = _EVERYTHING, limit: int = 20, cursor: str | None = None
+    ) -> Page:
+        """Return one page of memories, newest first."""
+        asked = {"where": where, "limit": limit, "cursor": cursor}
+        return self._calls.ask(Page, Call("list", kwargs=asked))
+
+    def history(self, id: str) -> tuple[Revision, ...]:
+        """Return every state a memory was in, newest first; raises `NotFound`."""
+        return self._calls.ask(tuple, Call("history", (id,)))
+
+    def profile(self, *, space: str = PERSONAL, max_tokens: int = 1000) -> Profile:
+        """Return what is always worth knowing, pinned first, to the token budget."""
+        asked = {"space": space, "max_tokens": max_tokens}
+        return self._calls.ask(Profile, Call("profile", kwargs=asked))
+
+    def stats(self) -> Stats:
+        """Return the store in numbers."""
+        return self._calls.ask(Stats, Call("stats"))
+
+    def await_change(self, seen: int, seconds: float) -> int:
+        """Return the store's seq once it exceeds `seen`, or the present one after `seconds`.
+
+        Writes of the daemon are seen at once, those of others within half a second.
+        """
+        return self._calls.ask(int, Call("await_change", (seen, seconds)))
+
+    # Writing
+
+    def remember(
+        self,
+        draft: Draft,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Remembered:
+        """Store a draft, unless the same is there; it is on the disk when this returns."""
+        return self._write(Remembered, "remember", (draft,), change, fresh, actor=actor)
+
+    def remember_many(
+        self,
+        drafts: Iterable[Draft],
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[Remembered, ...]:
+        """Store many drafts in batches; `progress` hears how many are on the disk."""
+        fresh = fresh or change is None
+        change = new_id() if change is None else change
+        done: tuple[Remembered, ...] = ()
+        for batch in _batches(drafts):
+            heard = _further(progress, len(done)) if progress else None
+            done += self._write(
+                tuple, "remember_many", (batch,), change, fresh, actor=actor, progress=heard
+            )
+        return done
+
+    def revise(
+        self,
+        id: str,
+        edit: Edit,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Memory:
+        """Change some fields of a live memory; raises `NotFound`, or `Conflict` when it is not live."""
+        return self._write(Memory, "revise", (id, edit), change, fresh, actor=actor)
+
+    def forget(
+        self,
+        ids: Sequence[str],
+        *,
+        reason: str = "",
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Changed:
+        """Move memories to the trash, all or none; raises `NotFound`."""
+        return self._write(
+            Changed, "forget", (tuple(ids),), change, fresh, actor=actor, reason=reason
+        )
+
+    def restore(
+        self,
+        ids: Sequence[str],
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Changed:
+        """Bring memories back from the trash; raises `NotFound`."""
+        return self._write(Changed, "restore", (tuple(ids),), change, fresh, actor=actor)
+
+    def purge(
+        self,
+        ids: Sequence[str],
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Changed:
+        """Erase memories of the trash for good; raises `NotFound`, `Invalid` for one not there."""
+        return self._write(Changed, "purge", (tuple(ids),), change, fresh, actor=actor)
+
+    def undo(self, change: str | None = None, *, actor: str = "person") -> Changed:
+        """Take back one change, the last by default; reports what has changed since."""
+        return self._calls.ask(
+            Changed,
+            Call("undo", (change,), {"actor": actor}, writes=True, repeatable=bool(change)),
+        )
+
+    # Upkeep
+
+    def embed_pending(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Embed the passages of long texts that wait for it; `progress` hears (done, total)."""
+        return self._calls.ask(int, Call("embed_pending", progress=progress, writes=True))
+
+    def use_model(self, spec: ModelSpec, progress: Callable[[int, int], None] | None = None) -> int:
+        """Embed everything with another model, then switch to it; raises `ModelError`."""
+        return self._calls.ask(int, Call("use_model", (spec,), progress=progress, writes=True))
+
+    def reindex(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Build what search reads anew from the memories; return how many there are."""
+        return self._calls.ask(int, Call("reindex", progress=progress, writes=True))
+
+    def maintain(self, *, keep_seconds: float = 600.0, linger_seconds: float = 0.0) -> bool:
+        """Do the duties of maintenance; False when another process is at it.
+
+        Old versions younger than `keep_seconds` stay for readers; `linger_seconds` is how long to
+        wait for more to do.
+        """
+        asked: dict[str, object] = {"keep_seconds": keep_seconds, "linger_seconds": linger_seconds}
+        return self._calls.ask(bool, Call("maintain", kwargs=asked, writes=True))
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Wait for a write in flight, at most `timeout` seconds, and let everything go."""
+        self._calls.close(timeout)
+
+    def _write(
+        self,
+        kind: type[T],
+        verb: str,
+        args: tuple[object, ...],
+        change: str | None,
+        fresh: bool,
+        *,
+        actor: str,
+        progress: Callable[[int], None] | None = None,
+        **more: object,
+    ) -> T:
+        """Ask for a change, which has its id from here on: it can be asked for again."""
+        fresh = fresh or change is None
+        kwargs = more | {"actor": actor, "change": new_id() if change is None else change}
+        return self._calls.ask(kind, Call(verb, args, kwargs, progress, writes=True, fresh=fresh))
+
+
+def _batches(drafts: Iterable[Draft]) -> Iterator[tuple[Draft, ...]]:
+    """Yield drafts in batches that are each on the disk before the next is asked for."""
+    batch: tuple[Draft, ...] = ()
+    size = 0
+    for draft in drafts:
+        length = len(draft.text.encode("utf-8", "surrogatepass"))
+        if batch and (len(batch) == _BATCH or size + length > _BATCH_BYTES):
+            yield batch
+            batch, size = (), 0
+        batch += (draft,)
+        size += length
+    if batch:
+        yield batch
+
+
+def _further(progress: Callable[[int], None], done: int) -> Callable[[int], None]:
+    return lambda more: progress(done + more)
