@@ -4,40 +4,65 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # the typing module costs a host's start 8 ms
 if TYPE_CHECKING:
     from pathlib import Path
 
     from memdesk.service import Service
 
 _HELP = ("--help", "-h")
+_DIRECT = "--direct"
+_DETACHED = "--detached"
 
 
 def main() -> int:
     """Run the command line and return its exit code.
 
-    `mcp` comes before every other import: a host waits for its first answer, and nothing but the
-    protocol may reach its pipe.
+    `mcp` and the daemon come before every other import: a host waits for its first answer, and
+    nothing but the protocol may reach its pipe.
     """
     os.umask(0o077)
     argv = sys.argv[1:]
-    if argv[:1] == ["mcp"] and not any(word in _HELP for word in argv):
-        from memdesk.mcp.wire import guard
-
-        guard()
-        from memdesk.mcp.stdio import main as serve
-
-        return serve(argv[1:], open_service=_open, logs=_logs)
+    if not any(word in _HELP for word in argv):
+        if argv[:1] == ["mcp"]:
+            return _mcp(argv[1:])
+        if argv[:2] == ["daemon", "run"] and _DETACHED in argv:
+            return _daemon()
     from memdesk.cli.app import run
 
     return run(argv)
 
 
-def _open() -> Service:
-    from memdesk.cli.root import open_service
+def _mcp(argv: list[str]) -> int:
+    """Serve a host: through the store's daemon, or in this process."""
+    if _DIRECT not in argv:
+        from memdesk.shim import main as pump
 
-    return open_service()
+        status = pump(argv)
+        if status is not None:
+            return status
+    from memdesk.mcp.wire import guard
+
+    guard()
+    from memdesk.mcp.stdio import main as serve
+
+    return serve([word for word in argv if word != _DIRECT], open_service=_open, logs=_logs)
+
+
+def _daemon() -> int:
+    """Become the daemon: nobody's child, so that it outlives whoever started it."""
+    if os.fork():
+        os._exit(0)
+    from memdesk.cli.root import run_daemon
+
+    return run_daemon(stay=False)
+
+
+def _open() -> Service:
+    from memdesk.cli.root import open_in_process
+
+    return open_in_process()
 
 
 def _logs() -> Path:

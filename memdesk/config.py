@@ -10,7 +10,7 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
@@ -24,6 +24,7 @@ HOME = "MEMDESK_HOME"
 """The environment variable that puts store, settings and logs in one folder of one's choice."""
 CONFIG_FILE = "config.toml"
 _APP = "memdesk"
+_YEAR = 525_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Settings:
     """The embedding model of a new store, by its name in `memdesk model list`; None for the bundled one."""
     space: str = PERSONAL
     """The space of memories added without one."""
+    idle_minutes: float = 15.0
+    """How long the daemon stays when nobody is connected."""
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -54,7 +57,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
             known = ", ".join(sorted(_CHECKS))
             raise Invalid(f"{config_file}: {key}", f"is not a setting; there are {known}")
     checked = {key: _CHECKS[key](told[key], f"{config_file}: {key}") for key in told}
-    return Settings(home, config_file, logs, checked.get("model"), checked.get("space", PERSONAL))
+    return Settings(home, config_file, logs, **checked)
 
 
 def private_folder(path: Path) -> Path:
@@ -110,4 +113,14 @@ def _space(value: object, field: str) -> str:
     return check_space(value, field)
 
 
-_CHECKS: dict[str, Callable[[object, str], str]] = {"model": _name, "space": _space}
+def _minutes(value: object, field: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _YEAR:
+        raise Invalid(field, f"must be a number of minutes from 0 to {_YEAR:,}, such as 15")
+    return float(value)
+
+
+_CHECKS: dict[str, Callable[[object, str], Any]] = {
+    "model": _name,
+    "space": _space,
+    "idle_minutes": _minutes,
+}

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from memdesk.errors import MemdeskError
+from memdesk.link.visit import dismiss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,6 +85,8 @@ def run(say: Callable[[str], None], home: Path) -> None:
         ids = _open_and_remember(session, say)
         _ask(session, say)
         _change(session, say, ids)
+        session.end()
+        dismiss(folder, "the demo is over")
     say("The store of this demo is deleted.\n")
     say(connect_words(home))
 
@@ -203,6 +206,10 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Leave as a host does, and wait until the server has ended."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from memdesk.answers import Changed, Hit, Page, Profile, Recalled, Remembered
 from memdesk.errors import Invalid, NotFound
 from memdesk.memory import Draft, Edit, Filter, Memory, check_id, clean_text, new_id, now
+from memdesk.service.duties import Duties
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +88,9 @@ class FakeService:
     """A verb waits for it, so that a call is in flight for as long as a test likes."""
     started: threading.Event = field(default_factory=threading.Event)
     closed: list[float] = field(default_factory=list)
+    changes: list[tuple[str | None, bool]] = field(default_factory=list)
+    """The change of each write, and whether it was said to be fresh."""
+    duties: Duties = field(default_factory=Duties)
 
     def _verb(self, name: str, given: Any) -> None:
         self.asked.append((name, given))
@@ -96,14 +100,15 @@ class FakeService:
         if self.failure is not None:
             raise self.failure
 
-    def warm(self) -> None:
+    def warm_soon(self) -> None:
         self.asked.append(("warm", None))
 
     def scope(self, space: str | None) -> tuple[str, ...]:
         return tuple(dict.fromkeys((space or "personal", "personal")))
 
-    def remember(self, draft: Draft, *, actor: str = "person") -> Remembered:
+    def remember(self, draft: Draft, *, actor: str, change: str | None, fresh: bool) -> Remembered:
         self._verb("remember", (draft, actor))
+        self.changes.append((change, fresh))
         text, removed = clean_text(draft.text)
         for known in self.memories.values():
             if known.text == text and known.space == draft.space:
@@ -135,8 +140,9 @@ class FakeService:
         self._verb("list", (where, limit, cursor))
         return Page(tuple(reversed(self.memories.values()))[:limit], None)
 
-    def revise(self, id: str, edit: Edit, *, actor: str = "person") -> Memory:
+    def revise(self, id: str, edit: Edit, *, actor: str, change: str | None, fresh: bool) -> Memory:
         self._verb("revise", (id, edit, actor))
+        self.changes.append((change, fresh))
         [known] = self.get([id])
         if edit.text is not None and not edit.text:
             raise Invalid("text", "is empty; give the words to remember")
@@ -144,8 +150,11 @@ class FakeService:
         self.memories[known.id] = known
         return known
 
-    def forget(self, ids: Sequence[str], *, reason: str = "", actor: str = "person") -> Changed:
+    def forget(
+        self, ids: Sequence[str], *, reason: str, actor: str, change: str | None, fresh: bool
+    ) -> Changed:
         self._verb("forget", (ids, reason, actor))
+        self.changes.append((change, fresh))
         known = self.get(ids)
         done = tuple(each.id for each in known if each.state == "live")
         for each in known:

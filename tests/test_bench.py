@@ -5,20 +5,45 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import sys
+import tempfile
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from bench import __main__ as program
-from bench import speed
+from bench import footprint, session, speed, together
+from bench.hosts import Call, Hosts
 from bench.notes import document, notes, questions
+from bench.rival import NoRival, Rival
 from bench.samples import median, percentile, seconds
+from bench.starts import ratios
 from bench.table import Row, as_json, as_table, of_runs, spread
+from memdesk.link.address import read_address
+from memdesk.link.start import DIRECT
+from memdesk.memory import Draft
+from memdesk.service import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 VOCABULARY = 4000
+SERVER = """
+import json, sys
+for line in sys.stdin:
+    told = json.loads(line)
+    if "id" not in told:
+        print(json.dumps({"jsonrpc": "2.0", "method": "notifications/message"}), flush=True)
+        continue
+    asked = told["params"].get("arguments", {})
+    if "end" in asked:
+        break
+    said = {"content": [{"text": asked.get("query", "")}], "isError": "error" in asked}
+    print(json.dumps({"jsonrpc": "2.0", "id": told["id"], "result": said}), flush=True)
+"""
+"""Answers every request with the query in it."""
 
 
 @pytest.mark.parametrize(
@@ -140,8 +165,9 @@ def test_a_row_as_json_says_whether_its_target_was_met() -> None:
 def test_a_quick_run_prints_and_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A real server's schemas are counted; the table names the machine, the file holds it all."""
+    """A real server's schemas are counted; the file holds it all; the daemon has left."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     file = tmp_path / "speed.json"
     status = program.main(["speed", "--quick", "--only", "schema", "--json", str(file)])
     printed = capsys.readouterr()
@@ -154,6 +180,14 @@ def test_a_quick_run_prints_and_writes(
     assert told["rows"][0]["measured"] <= told["rows"][0]["target"] == 2000
     assert set(told["machine"]["versions"]) == {"memdesk", "lancedb", "mcp", "llama-cpp-python"}
     assert len(told["load"]) == 2
+    assert not [process for process in psutil.process_iter() if _works_in(process, tmp_path)]
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return bool(process.environ().get("MEMDESK_HOME", "").startswith(str(folder)))
+    except psutil.Error:
+        return False
 
 
 def test_a_benchmark_that_breaks_does_not_stop_the_others(
@@ -179,3 +213,101 @@ def test_an_unknown_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
     """It names those that there are."""
     assert program.main(["sped"]) == 2
     assert "{speed}" in capsys.readouterr().err
+
+
+def test_the_help_says_what_each_benchmark_measures(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line each, with its name in front."""
+    with pytest.raises(SystemExit):
+        program.main(["speed", "--help"])
+    shown = capsys.readouterr().out
+    for name, row in speed.ROWS.items():
+        assert row.__doc__
+        assert re.search(rf"^  {name} +{re.escape(row.__doc__)}$", shown, re.MULTILINE)
+
+
+def test_ratios_are_of_neighbours() -> None:
+    """The first of ours by the first of theirs, and so on."""
+    assert ratios([2.0, 9.0], [1.0, 3.0]) == [2.0, 3.0]
+
+
+def test_a_daemon_leaves_though_the_benchmark_breaks(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It served until then."""
+    monkeypatch.delenv(DIRECT, raising=False)
+
+    def broken() -> None:
+        with session.daemon_leaves(home), session.opened(home):
+            assert read_address(str(home)) is not None
+            raise KeyError
+
+    home.mkdir()
+    with pytest.raises(KeyError):
+        broken()
+    assert read_address(str(home)) is None
+
+
+def test_a_direct_server_has_no_daemon(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compared with the daemon does not use one; its memory is its own alone."""
+    monkeypatch.delenv(DIRECT, raising=False)
+    home.mkdir()
+    with session.opened(home, direct=True) as server:
+        assert read_address(str(home)) is None
+        resident, share = footprint._together(home, [server, server])
+        assert share is None or share < resident
+        assert resident > server.memory()[0] > 1
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have hosts start a server that answers what it is asked, and talks in between."""
+    monkeypatch.setattr(session, "command", lambda: [sys.executable, "-c", SERVER])
+
+
+@pytest.mark.usefixtures("answering")
+def test_hosts_have_every_call_answered_once(tmp_path: Path) -> None:
+    """However many hosts share the calls, fewer than there are hosts included."""
+    with Hosts(tmp_path, 3) as hosts:
+        for count in (20, 2):
+            calls = (Call("recall", {"query": str(number)}) for number in range(count))
+            answers, speed = hosts.ask(calls)
+            assert sorted(int(answer.text) for answer in answers) == list(range(count))
+            assert all(answer.took > 0 for answer in answers)
+            assert speed > 0
+
+
+@pytest.mark.usefixtures("answering")
+def test_hosts_stop_asking_when_the_time_is_over(tmp_path: Path) -> None:
+    """What is asked already is still answered."""
+    with Hosts(tmp_path, 2) as hosts:
+        answers, _ = hosts.ask(iter([Call("recall", {"query": "x"})] * 100), seconds=0)
+    assert [answer.text for answer in answers] == ["x", "x"]
+
+
+@pytest.mark.usefixtures("answering")
+def test_an_error_that_a_host_is_answered_breaks_the_benchmark(tmp_path: Path) -> None:
+    """Its words are told; so is the end of a server."""
+    with Hosts(tmp_path, 1) as hosts, pytest.raises(ValueError, match="not so"):
+        hosts.ask(iter([Call("recall", {"query": "not so", "error": 1})]))
+    with Hosts(tmp_path, 1) as hosts, pytest.raises(EOFError):
+        hosts.ask(iter([Call("recall", {"end": 1})]))
+
+
+def test_saves_count_that_are_there_exactly_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one that is missing nor one that is there twice, over all pages."""
+    monkeypatch.setattr(together, "_PAGE", 2)
+    service = Service(home, None, background=False)
+    service.remember_many([Draft(text) for text in ("a", "b", "c", "twice", "other")])
+    service.remember(Draft("twice", space="work"))
+    service.close()
+    assert together._once(home, ["a", "b", "c", "twice", "missing"]) == 3
+
+
+def test_without_node_there_is_no_rival(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so, and nothing is installed."""
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(NoRival, match="no node"):
+        Rival(tmp_path / "npm")
+    assert not (tmp_path / "npm").exists()

@@ -83,18 +83,22 @@ def settings_of(tmp_path: Path, text: str) -> dict[str, str]:
 
 
 def test_settings_are_read(tmp_path: Path) -> None:
-    """Both settings arrive."""
-    found = load(settings_of(tmp_path, 'model = "gemma"\nspace = "website"'))
-    assert (found.model, found.space) == ("gemma", "website")
+    """All of them arrive."""
+    text = 'model = "gemma"\nspace = "website"\nidle_minutes = 0.5'
+    found = load(settings_of(tmp_path, text))
+    assert (found.model, found.space, found.idle_minutes) == ("gemma", "website", 0.5)
 
 
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("colour = 1", "colour: is not a setting; there are model, space"),
+        ("colour = 1", "colour: is not a setting; there are idle_minutes, model, space"),
         ("space = 1", "space: must be a name"),
         ('space = "/"', "space: must be 1 to 100"),
         ("model = true", "model: must be a name"),
+        ("idle_minutes = 0", "idle_minutes: must be a number of minutes"),
+        ("idle_minutes = true", "idle_minutes: must be a number of minutes"),
+        ("idle_minutes = nan", "idle_minutes: must be a number of minutes"),
         ('model = " "', "model: must be a name"),
         ("[space]\na = 1", "space: must be a name"),
         ("space = ", "config.toml: is not TOML"),

@@ -6,14 +6,31 @@ import json
 import os
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from memdesk import demo
 from memdesk.errors import MemdeskError
+from memdesk.link.address import read_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty folder with a short path: sockets are in it."""
+    made = Path(tempfile.mkdtemp(prefix="md-"))
+    yield made
+    shutil.rmtree(made)
 
 
 def words(text: str) -> set[str]:
@@ -33,25 +50,64 @@ def test_the_question_asked_again_shares_no_word_either() -> None:
     assert not words(demo.QUESTIONS[3][0]) & words(demo.REVISED)
 
 
-def test_the_whole_demo(tmp_path: Path) -> None:
-    """Without a terminal: it finds everything, ends with 0, and leaves nothing behind."""
-    environ = os.environ | {"MEMDESK_HOME": str(tmp_path / "mine"), "TMPDIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-m", "memdesk", "demo"],
+@contextmanager
+def running(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demo without a terminal, through a daemon, with `folder` for everything temporary."""
+    surroundings = {
+        "MEMDESK_DIRECT": "",
+        "MEMDESK_HOME": str(folder / "mine"),
+        "TMPDIR": str(folder),
+        "XDG_RUNTIME_DIR": "",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "memdesk", "demo"],
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        env=environ,
-        timeout=180,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    for _, answer in demo.QUESTIONS:
-        assert f"→ 1. {answer}" in done.stdout
-    assert f"→ 1. {demo.REVISED}" in done.stdout
-    assert done.stdout.count(" ms ") == 2 + len(demo.MEMORIES) + len(demo.QUESTIONS) + 4
-    assert str(tmp_path / "mine") in done.stdout
-    assert list(tmp_path.iterdir()) == []
+        env=os.environ | surroundings,
+    ) as started:
+        yield started
+
+
+def is_whole(shown: str) -> bool:
+    """Whether a demo found everything and showed every step."""
+    found = [*(answer for _, answer in demo.QUESTIONS), demo.REVISED]
+    steps = 2 + len(demo.MEMORIES) + len(demo.QUESTIONS) + 4
+    return all(f"→ 1. {text}" in shown for text in found) and shown.count(" ms ") == steps
+
+
+def test_the_whole_demo(folder: Path) -> None:
+    """It finds everything, ends with 0, and leaves neither a store nor a daemon behind."""
+    with running(folder) as shown:
+        out, err = shown.communicate(timeout=180)
+    assert (shown.returncode, err) == (0, "")
+    assert is_whole(out)
+    assert str(folder / "mine") in out
+    [sockets] = folder.iterdir()
+    assert list(sockets.iterdir()) == []
+
+
+def test_killing_the_daemon_during_the_demo_changes_nothing_that_is_seen(folder: Path) -> None:
+    """After a save, and twice more: the steps go on and find everything."""
+    killed: list[int] = []
+    with running(folder) as shown:
+        assert shown.stdout is not None
+        assert shown.stderr is not None
+        out = ""
+        for line in shown.stdout:
+            out += line
+            if demo.COFFEE in line or demo.QUESTIONS[1][0] in line:
+                [home] = folder.glob("memdesk-demo-*")
+                address = read_address(str(home))
+                assert address is not None
+                assert address.pid not in killed
+                os.kill(address.pid, signal.SIGKILL)
+                killed.append(address.pid)
+        assert shown.stderr.read() == ""
+    assert shown.returncode == 0
+    assert len(killed) > 2
+    assert is_whole(out)
 
 
 def test_how_to_connect() -> None:

@@ -40,7 +40,7 @@ def test_the_package_costs_nothing() -> None:
     assert modules_after("import memdesk") - bare == {"memdesk"}
 
 
-@pytest.mark.parametrize("name", ["memory", "moment", "answers", "errors"])
+@pytest.mark.parametrize("name", ["memory", "moment", "answers", "errors", "limits", "link.client"])
 def test_values_need_the_standard_library_only(name: str) -> None:
     """What crosses every room drags nothing along."""
     known = set(sys.stdlib_module_names) | {"memdesk", "__main__"} | tops(modules_after(""))
@@ -75,10 +75,10 @@ def test_commands_that_read_nothing_import_nothing_heavy(words: list[str]) -> No
 
 
 def test_mcp_comes_before_everything_else() -> None:
-    """For a host `__main__` imports the guard of the wire first, and no command line at all."""
+    """In its own process `__main__` imports the guard of the wire first, and no command line at all."""
     program = (
         "import sys, types\n"
-        "sys.argv = ['memdesk', 'mcp', '--space', 'x']\n"
+        "sys.argv = ['memdesk', 'mcp', '--direct', '--space', 'x']\n"
         "wire, stdio = types.ModuleType('wire'), types.ModuleType('stdio')\n"
         "wire.guard = lambda: sys.stderr.write(','.join(m for m in sys.modules if 'memdesk' in m))\n"
         "stdio.main = lambda argv, *, open_service, logs: print(argv)\n"

@@ -83,7 +83,7 @@ def test_the_store_is_opened_in_the_background_after_the_tools_were_listed() -> 
         "from memdesk.mcp import stdio\n"
         "from mcp_fake import FakeService\n"
         "class Loud(FakeService):\n"
-        "    def warm(self): sys.stderr.write('warm now\\n')\n"
+        "    def warm_soon(self): sys.stderr.write('warm now\\n')\n"
         "stdio.main([], open_service=Loud)\n"
     )
     tests = str(Path(__file__).parent)
@@ -284,7 +284,7 @@ def test_options_are_understood_in_both_forms() -> None:
 
 def test_bad_options_end_with_status_2(tmp_path: Path) -> None:
     """A host's log shows the sentence, and nothing reaches the wire."""
-    command = [sys.executable, "-m", "memdesk", "mcp", "--tools", "all"]
+    command = [sys.executable, "-m", "memdesk", "mcp", "--direct", "--tools", "all"]
     with Session(command, env={"MEMDESK_HOME": str(tmp_path)}) as session:
         assert session.finish(60) == 2
         assert session.errors == ["memdesk mcp: --tools: there is only core\n"]

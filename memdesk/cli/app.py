@@ -16,6 +16,7 @@ from memdesk import __version__
 from memdesk.cli.add import adding
 from memdesk.cli.changes import changing
 from memdesk.cli.command import Verbs
+from memdesk.cli.daemon import daemon
 from memdesk.cli.memories import memories
 from memdesk.cli.model import model
 from memdesk.cli.overview import overview
@@ -49,13 +50,15 @@ class App(Verbs):
 
 @click.group(cls=App, invoke_without_command=True)
 @click.version_option(__version__, message="memdesk %(version)s")
+@click.option("--direct", is_flag=True, help="Work in this process, without the daemon.")
 @click.pass_context
-def app(ctx: click.Context) -> None:
+def app(ctx: click.Context, *, direct: bool) -> None:
     """memdesk: the desk where one person's AI memory lives.
 
     Everything stays on this machine. Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 store busy.
     """
     desk = ctx.ensure_object(Desk)
+    desk.direct = desk.direct or direct
     ctx.call_on_close(desk.close)
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -66,6 +69,7 @@ for _room in (adding, searching, memories, changing, overview, session):
     for _name, _command in _room.commands.items():
         app.add_command(_command, _name)
 app.add_command(model)
+app.add_command(daemon)
 
 
 def run(argv: list[str], **extra: Any) -> int:

@@ -1,20 +1,26 @@
-"""The composition root: settings, model catalog, embedder and service, put together once.
+"""The composition root: settings, model catalog, embedder, service and daemon, put together once.
 
 Nothing heavy is imported before somebody asks for the service.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from memdesk import errors
 from memdesk.config import HOME, load, private_folder
-from memdesk.errors import Invalid, ModelError
+from memdesk.errors import Invalid, MemdeskError, ModelError, StoreError
+from memdesk.link.client import ServiceClient
+from memdesk.link.start import READY, Turn, join, wanted
+from memdesk.link.visit import NoDaemon, Refused, dismiss, hello
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +31,8 @@ if TYPE_CHECKING:
     from memdesk.service import Service
 
 _LOWEST_PRIORITY = 19
+DAEMON_LOG = "daemon.log"
+_log = logging.getLogger(__name__)
 _UNSEEN = 0
 """How a background process starts on Windows (untested): without a window, below everything."""
 if sys.platform == "win32":
@@ -37,9 +45,11 @@ class Desk:
     def __init__(
         self,
         opener: Callable[[Settings], Service] | None = None,
-        maintain: Callable[[Path], None] | None = None,
+        maintain: Callable[[Path], object] | None = None,
     ) -> None:
-        self._opener = opener or _open_for_command
+        self.direct = False
+        """Work in this process, whether or not there is a daemon."""
+        self._opener = opener or self._open
         self._maintain = maintain or start_maintenance
         self._opened: Service | None = None
 
@@ -61,7 +71,9 @@ class Desk:
         return self._opened
 
     def embed_soon(self) -> None:
-        """Have a process of its own embed the passages that wait."""
+        """Have the passages that wait embedded; where no daemon does it, by a process of their own."""
+        if isinstance(self._opened, ServiceClient):
+            return
         # Where none can be started, the next one that memdesk starts embeds them.
         with suppress(OSError):
             self._maintain(self.settings.home)
@@ -72,9 +84,10 @@ class Desk:
             self._opened.close(timeout=0)  # a command has no write in flight when it ends
             self._opened = None
 
-
-def _open_for_command(settings: Settings) -> Service:
-    return open_service(settings, background=False)
+    def _open(self, settings: Settings) -> Service:
+        if not self.direct:
+            return open_service(settings, background=False)
+        return open_in_process(settings, background=False)
 
 
 def open_catalog(settings: Settings) -> Catalog:
@@ -90,7 +103,44 @@ def logs_folder() -> Path:
 
 
 def open_service(settings: Settings | None = None, *, background: bool = True) -> Service:
-    """Return a service for the person's store; cheap, since it opens the store on its first verb.
+    """Return the service of the person's store: the daemon's, or where there is none our own.
+
+    What comes back behaves the same either way.
+    """
+    settings = settings or load()
+    try:
+        return _of_daemon(settings)
+    except NoDaemon as error:
+        if not wanted():
+            _log.warning("working without a daemon: %s", error)
+        return open_in_process(settings, background=background)
+
+
+def _of_daemon(settings: Settings) -> Service:
+    """Return a client of the daemon, started if need be; raises `NoDaemon`."""
+    home = str(private_folder(settings.home))
+    greeting = hello("service", name="memdesk", space=settings.space)
+
+    def connect() -> socket.socket:
+        try:
+            return first.pop() if first else join(home, greeting).link
+        except Refused as error:
+            raise as_error(error) from None
+
+    first: list[socket.socket] = []
+    first.append(connect())
+
+    return cast("Service", ServiceClient(connect, default_space=settings.space))
+
+
+def as_error(refused: Refused) -> MemdeskError:
+    """Return memdesk's own error that a daemon has refused something with."""
+    kind: type[MemdeskError] = getattr(errors, refused.kind, StoreError)
+    return kind(*refused.args)
+
+
+def open_in_process(settings: Settings | None = None, *, background: bool = True) -> Service:
+    """Return a service of this process; cheap, since it opens the store on its first verb.
 
     `background` lets it embed beside its calls: for processes that live long.
     """
@@ -122,8 +172,8 @@ def _chosen_model(settings: Settings, catalog: Catalog) -> ModelSpec:
         raise Invalid(f"{settings.config_file}: model", str(error)) from error
 
 
-def start_maintenance(home: Path) -> None:
-    """Start `memdesk maintain` for the store and forget it: its memory goes when it ends."""
+def start_maintenance(home: Path) -> subprocess.Popen[bytes]:
+    """Start `memdesk maintain` for the store; nobody need wait for it: its memory goes when it ends."""
     child = subprocess.Popen(
         [sys.executable, "-m", "memdesk", "maintain", "--linger", "10"],
         stdin=subprocess.DEVNULL,
@@ -136,6 +186,67 @@ def start_maintenance(home: Path) -> None:
     )
     # Somebody has to ask how it ended, or a server that runs for weeks collects zombies.
     threading.Thread(target=child.wait, name="maintenance", daemon=True).start()
+    return child
+
+
+def run_daemon(*, stay: bool, detached: bool = True) -> int:
+    """Be the store's daemon and return the exit code when that cannot be; else ends the process.
+
+    `stay` keeps it when nobody needs it. A detached one says on its standard output that it
+    listens, and nothing after that; one in the foreground takes over from whoever serves.
+    """
+    from memdesk.mcp import log
+
+    try:
+        settings = load()
+        log.to_stderr()
+        log.to_file(settings.logs, DAEMON_LOG, level=logging.INFO)
+        idle_seconds = None if stay else settings.idle_minutes * 60
+        if detached:
+            _be_daemon(settings, idle_seconds, _tell_starter)
+        else:
+            _take_over(settings, idle_seconds)
+    except (MemdeskError, NoDaemon) as error:
+        sys.stderr.write(f"{error}\n" if detached else f"memdesk: {error}\n")
+        return error.exit_code if isinstance(error, MemdeskError) else MemdeskError.exit_code
+    return 0
+
+
+def _take_over(settings: Settings, idle_seconds: float | None) -> None:
+    """Be the daemon in the place of the present one, whose hosts come over."""
+    home = str(private_folder(settings.home))
+
+    def ready(path: str) -> None:
+        turn.give_up()
+        sys.stderr.write(f"memdesk listens on {path}; end it with Ctrl-C\n")
+
+    with Turn(home) as turn:
+        turn.wait()  # or its hosts would start another one
+        dismiss(home, "another one takes over")
+        _be_daemon(settings, idle_seconds, ready)
+
+
+def _be_daemon(
+    settings: Settings, idle_seconds: float | None, ready: Callable[[str], None]
+) -> None:
+    if not hasattr(socket, "AF_UNIX"):
+        raise StoreError("this system has no Unix sockets, so no daemon can be here")
+    from memdesk.daemon.process import run
+
+    run(
+        private_folder(settings.home),
+        open_service=open_in_process,
+        default_space=lambda: load().space,
+        idle_seconds=idle_seconds,
+        ready=ready,
+    )
+
+
+def _tell_starter(_: str) -> None:
+    os.write(1, READY + b"\n")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def lower_priority() -> None:

@@ -34,7 +34,8 @@ def demo(desk: Desk) -> None:
 @session.verb("mcp", example="memdesk mcp\nmemdesk mcp --space website")
 @click.option("--space", metavar="S", help="Where this host's memories go by default.")
 @click.option("--tools", default="core", show_default=True, help="The set of tools.")
-def mcp(space: str | None, tools: str) -> None:
+@click.option("--direct", is_flag=True, help="Serve in this process, without the daemon.")
+def mcp(space: str | None, tools: str, *, direct: bool) -> None:
     """Serve an AI host over standard input and output; hosts start this.
 
     See docs/HOST.md for how to connect one.
@@ -62,4 +63,5 @@ def maintain(desk: Desk, keep: float, linger: float) -> None:
     from memdesk.cli.root import lower_priority
 
     lower_priority()
+    desk.direct = True  # its memory goes when it ends, and the daemon is who started it
     desk.service.maintain(keep_seconds=keep, linger_seconds=linger)

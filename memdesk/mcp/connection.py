@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from memdesk.mcp.log import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
 
     from memdesk.service import Service
 
 T = TypeVar("T")
 THREADS = 8
 _log = logging.getLogger(__name__)
+
+
+class Change(NamedTuple):
+    """The id of one write, and whether it is asked for the first time."""
+
+    id: str | None
+    fresh: bool
 
 
 class Connection:
@@ -33,11 +44,22 @@ class Connection:
         *,
         space: str | None = None,
         pool: ThreadPoolExecutor | None = None,
+        nonce: str = "",
+        again: Iterable[str | int] = (),
+        around: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
+        """Prepare to serve; nothing is opened yet.
+
+        `nonce` names the host's session, over the death of a daemon too, and `again` the requests
+        that it has put to another one before; `around` is held around each call, in its thread.
+        """
         self.space = space
         """The space that a call without one means; None for the service's default."""
         self._open = open_service
         self._pool = pool or ThreadPoolExecutor(THREADS, thread_name_prefix="memdesk")
+        self._nonce = nonce
+        self._again = {str(id) for id in again}  # the SDK tells tools every id as a string
+        self._around = around
         self._opening = threading.Lock()
         self._service: Service | None = None
         self._writes: set[Future[Any]] = set()
@@ -59,6 +81,20 @@ class Connection:
         future.add_done_callback(self._writes.discard)
         return await asyncio.wrap_future(future)
 
+    def change(self, request: str, *asked: object) -> Change:
+        """Return the change that a write request makes: the same one when it is put again.
+
+        What it asks is part of it, since some hosts use an id twice.
+        """
+        if not self._nonce:
+            return Change(None, fresh=True)
+        fresh = request not in self._again
+        self._again.discard(request)
+        told = repr((self._nonce, request, asked)).encode(errors="replace")
+        return Change(
+            str(uuid.UUID(bytes=hashlib.sha256(told).digest()[:16], version=4)), fresh=fresh
+        )
+
     def warm_in(self, seconds: float) -> None:
         """Open the store and load the model in the background, `seconds` from now or earlier.
 
@@ -72,7 +108,9 @@ class Connection:
         wait(tuple(self._writes), timeout=timeout)
 
     def _run(self, work: Callable[[Service], T]) -> T:
-        return work(self._opened())
+        service = self._opened()
+        with service.duties.busy(), self._around():
+            return work(service)
 
     def _opened(self) -> Service:
         with self._opening:
@@ -87,6 +125,6 @@ class Connection:
 
     def _warm(self) -> None:
         try:
-            self._opened().warm()
+            self._opened().warm_soon()
         except Exception as error:  # noqa: BLE001 - the first call meets it again and reports it
             _log.warning("could not warm up: %s", describe(error))

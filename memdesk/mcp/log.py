@@ -72,10 +72,15 @@ def to_stderr() -> None:
     logging.raiseExceptions = False
 
 
-def to_file(folder: Path) -> None:
-    """Write them to a rotating file in `folder` as well, readable by its owner only."""
+def to_file(folder: Path, name: str = FILE, level: int = logging.WARNING) -> None:
+    """Write them to a rotating file in `folder` as well, readable by its owner only.
+
+    With a lower `level` what memdesk itself tells of its doings goes there too.
+    """
     handler = _PrivateFile(
-        folder / FILE, maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8", delay=True
+        folder / name, maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8", delay=True
     )
     handler.setFormatter(Discreet())
     logging.getLogger().addHandler(handler)
+    if level < logging.WARNING:
+        logging.getLogger("memdesk").setLevel(level)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -18,7 +19,7 @@ from memdesk.errors import Invalid
 from memdesk.mcp import wire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from memdesk.mcp.connection import Connection
@@ -28,6 +29,8 @@ SHUTDOWN = 1.5
 """Seconds that writes in flight get when the host leaves."""
 TOOLSETS = ("core",)
 _OPTIONS = ("--space", "--tools")
+_SESSION = "--session"
+"""What a shim tells of the session that it hands over, as JSON: its nonce and what it asked before."""
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 _log = logging.getLogger(__name__)
 
@@ -47,7 +50,8 @@ def main(
     except Invalid as error:
         sys.stderr.write(f"memdesk mcp: {error}\n")
         return Invalid.exit_code
-    run(open_service, space=options.get("--space"), logs=logs)
+    session = json.loads(options.get(_SESSION, "{}"))
+    run(open_service, space=options.get("--space"), logs=logs, **session)
     return 0
 
 
@@ -60,7 +64,7 @@ def parse(argv: list[str]) -> dict[str, str]:
     words = iter(argv)
     for word in words:
         name, given, value = word.partition("=")
-        if name not in _OPTIONS:
+        if name not in (*_OPTIONS, _SESSION):
             raise Invalid(word[:60], f"is not an option; there are {' and '.join(_OPTIONS)}")
         options[name] = value if given else next(words, "")
         if not options[name]:
@@ -79,6 +83,8 @@ def run(
     *,
     space: str | None = None,
     logs: Callable[[], Path] | None = None,
+    nonce: str = "",
+    again: Sequence[str | int] = (),
 ) -> None:
     """Serve standard input and output, then end the process without waiting for its threads."""
     wire.guard()
@@ -89,7 +95,7 @@ def run(
     from memdesk.mcp.connection import Connection
     from memdesk.mcp.server import build_server
 
-    connection = Connection(_with_log(open_service, logs), space=space)
+    connection = Connection(_with_log(open_service, logs), space=space, nonce=nonce, again=again)
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[Connection]:

@@ -82,7 +82,9 @@ async def remember(
             expires_at=expires_at or None,
             replaces=replaces or None,
         )
-        return render.remembered(service.remember(draft, actor=client))
+        change = connection.change(ctx.request_id, "remember", draft)
+        done = service.remember(draft, actor=client, change=change.id, fresh=change.fresh)
+        return render.remembered(done)
 
     return await connection.write(work)
 
@@ -145,7 +147,7 @@ async def revise(
     Use it when a memory is wrong or incomplete, and to pin what should always be known. If it was
     true once and has changed since, use remember with replaces instead. Earlier versions are kept.
     """
-    client = client_name(ctx)
+    connection, client = _connection(ctx), client_name(ctx)
     edit = Edit(
         text=text,
         kind=kind,
@@ -153,9 +155,14 @@ async def revise(
         expires_at=expires_at,
         pinned=pinned,
     )
-    return await _connection(ctx).write(
-        lambda service: render.revised(service.revise(id, edit, actor=client))
-    )
+    change = connection.change(ctx.request_id, "revise", id, edit)
+
+    def work(service: Service) -> str:
+        return render.revised(
+            service.revise(id, edit, actor=client, change=change.id, fresh=change.fresh)
+        )
+
+    return await connection.write(work)
 
 
 async def forget(
@@ -168,10 +175,16 @@ async def forget(
 
     Use it when the user asks to forget something. Recall first, to be sure of the ids.
     """
-    client = client_name(ctx)
-    return await _connection(ctx).write(
-        lambda service: render.forgotten(service.forget(ids, reason=reason, actor=client))
-    )
+    connection, client = _connection(ctx), client_name(ctx)
+    change = connection.change(ctx.request_id, "forget", ids, reason)
+
+    def work(service: Service) -> str:
+        done = service.forget(
+            ids, reason=reason, actor=client, change=change.id, fresh=change.fresh
+        )
+        return render.forgotten(done)
+
+    return await connection.write(work)
 
 
 async def profile(

@@ -1,0 +1,100 @@
+"""What all guests share: one service, its threads, and one MCP server."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from memdesk.moment import written_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from memdesk.daemon.guests import Guest
+    from memdesk.mcp.hosted import Host
+    from memdesk.service import Service
+
+THREADS = 32
+"""How many calls are worked on at once; a write that waits for the lock takes one."""
+_EXPECT_HOSTS_IN = 3.0
+
+
+class House:
+    """The parts that live as long as the daemon; each is made when it is first needed."""
+
+    def __init__(
+        self, open_service: Callable[[], Service], default_space: Callable[[], str]
+    ) -> None:
+        self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="memdesk")
+        self.default_space = default_space
+        """Gives the space of hosts that name none, as the settings say now."""
+        self._open = open_service
+        self._opening = threading.Lock()
+        self._service: Service | None = None
+        self._host: asyncio.Task[Host] | None = None
+        self._warmed = False
+
+    def service(self) -> Service:
+        """Return the service; what keeps it from opening is raised to each who asks."""
+        with self._opening:
+            if self._service is None:
+                self._service = self._open()
+            return self._service
+
+    @property
+    def opened(self) -> Service | None:
+        """The service if anybody has asked for it."""
+        return self._service
+
+    @contextmanager
+    def request(self, guest: Guest) -> Iterator[None]:
+        """Count a request while it is worked on; background duties wait meanwhile."""
+        guest.asked += 1
+        guest.open += 1
+        try:
+            with self._service.duties.busy() if self._service else nullcontext():
+                yield
+        finally:
+            guest.open -= 1
+
+    async def serve_host(
+        self, guest: Guest, told: dict[str, Any], reader: asyncio.StreamReader
+    ) -> None:
+        """Serve one host until it leaves."""
+        from memdesk.mcp.connection import Connection
+
+        host = await self._mcp()
+        connection = Connection(
+            self.service,
+            space=guest.space,
+            pool=self.pool,
+            nonce=told["nonce"],
+            again=told.get("again", ()),
+            around=lambda: written_in(guest.zone),
+        )
+        await host.serve(reader, guest.writer, connection, guest)
+
+    def expect_hosts(self) -> None:
+        """Import the protocol's library in the background, so that the next host finds it there."""
+        asyncio.get_running_loop().call_later(_EXPECT_HOSTS_IN, self._mcp)
+
+    def _mcp(self) -> asyncio.Task[Host]:
+        if self._host is None:
+            self._host = asyncio.ensure_future(asyncio.to_thread(_import_host))
+        return self._host
+
+
+def _import_host() -> Host:
+    """Import the SDK, half a second of work, with a tenth less of it for the collector."""
+    gc.disable()
+    try:
+        from memdesk.mcp.hosted import Host
+
+        return Host()
+    finally:
+        gc.enable()
+        gc.freeze()

@@ -1,0 +1,120 @@
+"""What becomes of a connection: who may come in, the greeting, and who serves whom."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from memdesk import __version__
+from memdesk.daemon import verbs
+from memdesk.daemon.guests import Guest, Guests
+from memdesk.errors import Invalid, MemdeskError, StoreError
+from memdesk.link.address import PROTOCOL, peer
+from memdesk.link.lines import lines
+from memdesk.mcp.log import describe
+from memdesk.memory import check_space
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memdesk.daemon.house import House
+
+_GREETS_WITHIN = 5.0
+TOOLSETS = ("core",)
+_log = logging.getLogger(__name__)
+
+
+class Reception:
+    """Receives every connection and hands it to whoever serves its kind."""
+
+    def __init__(self, house: House, guests: Guests, control: Callable[..., object]) -> None:
+        self._house = house
+        self._guests = guests
+        self._control = control
+        self._kinds = {"mcp": self._host, "service": self._front, "control": self._caller}
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection until it ends."""
+        try:
+            if peer(writer.get_extra_info("socket"))[1] != os.getuid():
+                _log.warning("a process of another user was turned away")
+                return
+            greeting = json.loads(await asyncio.wait_for(reader.readline(), _GREETS_WITHIN))
+            await self._receive(greeting, reader, writer)
+        except MemdeskError as error:
+            await _say(writer, _refusal(error))
+        except asyncio.CancelledError:
+            return  # the daemon ends; asyncio would log this as an error
+        except Exception as error:  # noqa: BLE001 - one guest's trouble is no other's
+            _log.info("a connection ended: %s", describe(error))
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def _receive(
+        self, told: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        if told["memdesk"] != PROTOCOL:
+            raise StoreError(f"this daemon is memdesk {__version__}; restart it")
+        serve, toolset = self._kinds[told["kind"]], told.get("tools", TOOLSETS[0])
+        if toolset not in TOOLSETS:
+            raise Invalid("--tools", f"there is only {', '.join(TOOLSETS)}")
+        space = told.get("space") or ""
+        guest = Guest(
+            told["kind"],
+            told["pid"],
+            told["cwd"],
+            check_space(space, "--space") if space else "",
+            told["version"],
+            writer,
+            zone=told["env"].get("TZ", ""),
+            name=told.get("name", ""),
+        )
+        time.tzset()  # the person may have travelled since the last one came
+        if guest.kind == "mcp":
+            guest.space = guest.space or self._house.default_space()
+        with self._guests.received(guest):
+            tools = f"{toolset} {__version__}"
+            welcome = {"memdesk": PROTOCOL, "version": __version__, "pid": os.getpid()}
+            await _say(writer, welcome | {"tools": tools})
+            await serve(guest, told, reader)
+
+    async def _host(self, guest: Guest, told: dict[str, Any], reader: asyncio.StreamReader) -> None:
+        await self._house.serve_host(guest, told, reader)
+
+    async def _front(self, guest: Guest, _: dict[str, Any], reader: asyncio.StreamReader) -> None:
+        house = self._house
+        house.expect_hosts()
+        guest.reading = asyncio.current_task()
+        with suppress(asyncio.CancelledError):
+            await verbs.serve(
+                reader,
+                guest.writer,
+                house.service,
+                house.pool,
+                busy=lambda: house.request(guest),
+                zone=guest.zone,
+            )
+
+    async def _caller(self, guest: Guest, _: dict[str, Any], reader: asyncio.StreamReader) -> None:
+        async for line in lines(reader):
+            try:
+                await _say(guest.writer, self._control(**json.loads(line)))
+            except MemdeskError as error:
+                await _say(guest.writer, _refusal(error))
+
+
+def _refusal(error: MemdeskError) -> dict[str, object]:
+    return {"refused": [type(error).__name__, *error.args]}
+
+
+async def _say(writer: asyncio.StreamWriter, message: object) -> None:
+    with suppress(ConnectionError):
+        writer.write(json.dumps(message).encode() + b"\n")
+        await writer.drain()

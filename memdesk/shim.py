@@ -1,0 +1,366 @@
+"""`memdesk mcp`: the pipe between a host and the store's daemon.
+
+It copies lines both ways, one blocking thread a way, so that whoever does not read holds up whoever
+writes and nobody else. Of what it copies it reads only what a new daemon must be told when the old
+one is gone: the session's opening, and the requests that have no answer yet. Standard library only.
+"""
+
+import contextlib
+import json
+import os
+import re
+import select
+import socket
+import sys
+import threading
+import time
+
+from memdesk.link.address import LONGEST_LINE, home_of
+from memdesk.link.start import join
+from memdesk.link.visit import Joined, NoDaemon, Refused, hello
+
+TRIES = 3
+"""How often a request is put to daemons that die over it, before the host is told."""
+DIRECT = "--direct"
+SESSION = "--session"
+"""What a server of a session's own is told of it: its nonce, and what was asked before."""
+_OPTIONS = ("--space", "--tools")
+_USAGE = 2
+_AT_END = 5.0
+_LOOK = 0.5
+_SOUND = 5.0
+"""A daemon that served for so many seconds was not ended by what it was first asked."""
+_PIECE = 65536
+_REPEATED = "memdesk-opening"
+"""The id under which a session's opening is told again; the host does not see its answer."""
+_ID = re.compile(rb'\{"jsonrpc":"2\.0","id":(-?\d+|"(?:[^"\\]|\\.)*"),"(\w+)"')
+_INTERNAL_ERROR, _INVALID_REQUEST = -32603, -32600
+
+Id = str | int
+
+
+class Asked:
+    """A request of the host that has no answer yet."""
+
+    __slots__ = ("line", "times")
+
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+        self.times = 1
+
+
+def main(argv: list[str]) -> int | None:
+    """Serve the host until it leaves; None where it must be served in this very process.
+
+    Returns 2 for arguments that the daemon does not accept, and otherwise ends the process.
+    """
+    options, home = _options(argv), home_of()
+    if options is None or home is None:
+        return None
+    shim = Shim(home, argv, hello("mcp", **options, nonce=os.urandom(16).hex()))
+    elsewhere = threading.Event()
+    threading.Thread(target=_end_with_host, args=(os.getppid(), elsewhere), daemon=True).start()
+    try:
+        first = shim.reach()
+    except NoDaemon as error:
+        elsewhere.set()
+        _say(f"serving without a daemon: {error}")
+        return None
+    except Refused as error:
+        _say(": ".join(map(str, error.args)))
+        return _USAGE
+    shim.run(first)
+    os._exit(0)
+
+
+def _options(argv: list[str]) -> dict[str, object] | None:
+    """Return the options, or None for words that whoever serves in this process explains."""
+    options: dict[str, object] = {}
+    words = iter(argv)
+    for word in words:
+        name, given, value = word.partition("=")
+        value = value if given else next(words, "")
+        if name not in _OPTIONS or not value:
+            return None
+        options[name[2:]] = value
+    return options
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"memdesk mcp: {words}\n")
+    sys.stderr.flush()
+
+
+class Shim:
+    """One host's session, whichever daemon serves it."""
+
+    def __init__(self, home: str, argv: list[str], greeting: dict[str, object]) -> None:
+        self._home = home
+        self._argv = argv
+        self._greeting = greeting
+        self._state = threading.Condition()
+        """Guards all below; never held while something is read or written."""
+        self._link: socket.socket | None = None
+        self._opener: Asked | None = None
+        self._opened: list[bytes] = []
+        """What the host says once its opening is answered: nothing yet, or one notification."""
+        self._asked: dict[Id, Asked] = {}
+        self._theirs: set[Id] = set()
+        """The ids of what the present daemon asked the host."""
+        self._ended = False
+        self._tools: object = None
+        self._short_lives = 0
+        self._sending = threading.Lock()
+        self._writing = threading.Lock()
+
+    def reach(self) -> Joined:
+        """Return a connection to the daemon; raises `NoDaemon` and `Refused`."""
+        joined = join(self._home, self._greeting)
+        self._tools = joined.welcome.get("tools")
+        return joined
+
+    def run(self, first: Joined) -> None:
+        """Copy lines until the host has left and everything it asked is answered."""
+        with self._state:
+            self._link = first.link
+        threading.Thread(target=self._from_host, daemon=True).start()
+        link = first.link
+        while True:
+            begun = time.monotonic()
+            self._to_host(link)
+            with self._state:
+                self._link = None
+                if self._ended:
+                    return
+            _drop(link)
+            link = self._again(sound=time.monotonic() - begun > _SOUND)
+
+    # From the host to the daemon
+
+    def _from_host(self) -> None:
+        """Copy what the host says; the only reader of standard input."""
+        with open(0, "rb", _PIECE, closefd=False) as host:
+            while line := host.readline(LONGEST_LINE + 1):
+                if len(line) > LONGEST_LINE:
+                    self._refuse(line[:4096])
+                    while line and not line.endswith(b"\n"):
+                        line = host.readline(LONGEST_LINE)
+                elif line.strip():
+                    self._send(line if line.endswith(b"\n") else line + b"\n")
+        self._leave()
+
+    def _send(self, line: bytes) -> None:
+        message = _message(line)
+        while True:
+            with self._state:
+                while (link := self._link) is None:
+                    self._state.wait()
+                kept = self._track(message, line)
+                if kept is None:
+                    return
+            try:
+                with self._sending:
+                    link.sendall(line)
+            except OSError:
+                # A new daemon is told what is kept, so only other words have to be said again.
+                if kept:
+                    return
+                with self._state:
+                    while self._link is link:
+                        self._state.wait()
+            else:
+                return
+
+    def _track(self, message: dict[str, object], line: bytes) -> bool | None:
+        """Return whether a new daemon will be told this line; None for one that goes nowhere."""
+        method, id = message.get("method"), message.get("id")
+        if method is None and isinstance(id, Id):
+            if id not in self._theirs:
+                return None  # the answer to a question of a daemon that is no more
+            self._theirs.discard(id)
+        elif isinstance(id, Id):
+            self._asked[id] = Asked(line)
+            if method == "initialize":
+                self._opener, self._opened = self._asked[id], []
+            return True
+        elif method == "notifications/initialized":
+            self._opened = [line]
+            return True
+        elif method == "notifications/cancelled":
+            self._forget(message)
+        return False
+
+    def _forget(self, cancelled: dict[str, object]) -> None:
+        told = cancelled.get("params")
+        id = told.get("requestId") if isinstance(told, dict) else None
+        if isinstance(id, Id):
+            self._asked.pop(id, None)
+            self._state.notify_all()
+
+    def _refuse(self, beginning: bytes) -> None:
+        """Answer a line that is too long, as far as its beginning tells its id."""
+        found = re.search(rb'"id"\s*:\s*(-?\d+|"(?:[^"\\]|\\.)*")', beginning)
+        id = json.loads(found[1]) if found else None
+        words = f"one message may have at most {LONGEST_LINE // 2**20} MiB"
+        self._answer(id, _INVALID_REQUEST, words)
+
+    def _leave(self) -> None:
+        """Let the daemon answer what was asked, then tell it that the host has gone."""
+        with self._state:
+            self._ended = True
+            self._state.wait_for(lambda: not self._asked, _AT_END)
+            link = self._link
+        if link is not None:
+            threading.Timer(_LOOK, os._exit, (0,)).start()
+            with contextlib.suppress(OSError):
+                link.shutdown(socket.SHUT_WR)
+        else:
+            os._exit(0)
+
+    # From the daemon to the host
+
+    def _to_host(self, link: socket.socket) -> None:
+        """Copy what one daemon says until it is gone; the end of a line it began is dropped."""
+        with link.makefile("rb", _PIECE) as daemon:
+            try:
+                for line in daemon:
+                    if line.endswith(b"\n") and self._settle(line):
+                        self._write(line)
+            except OSError:
+                return
+
+    def _settle(self, line: bytes) -> bool:
+        """Note what the daemon answers or asks; False for what the host must not see."""
+        found = _ID.match(line)
+        if found is None:
+            return True
+        id: Id = json.loads(found[1])
+        with self._state:
+            if found[2] == b"method":
+                self._theirs.add(id)
+                return True
+            self._asked.pop(id, None)
+            self._state.notify_all()
+        return id != _REPEATED
+
+    def _write(self, line: bytes) -> None:
+        left = memoryview(line)
+        try:
+            with self._writing:
+                while left:
+                    left = left[os.write(1, left) :]
+        except OSError:
+            os._exit(0)  # the host has closed its end
+
+    def _answer(self, id: Id | None, code: int, words: str) -> None:
+        error = {"code": code, "message": words}
+        self._write(json.dumps({"jsonrpc": "2.0", "id": id, "error": error}).encode() + b"\n")
+
+    # When the daemon is gone
+
+    def _again(self, *, sound: bool) -> socket.socket:
+        """Return a connection on which a new daemon is being told where the session stands.
+
+        `sound`: the last one served for so long that what it was asked is not what ended it.
+        """
+        before = self._tools
+        self._short_lives = 0 if sound else self._short_lives + 1
+        self._give_up(sound=sound)
+        link = self._new_link()
+        with self._state:
+            self._theirs.clear()
+            told = self._story()
+            self._link = link
+            self._sending.acquire()
+            self._state.notify_all()
+        # Beside the reading of its answers: neither side may wait for the other.
+        threading.Thread(target=self._tell, args=(link, told), daemon=True).start()
+        if self._tools != before and self._opener is not None:
+            self._write(b'{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n')
+        return link
+
+    def _story(self) -> list[bytes]:
+        """Return the lines that bring a new daemon to where the old one was."""
+        asked = list(self._asked.values())
+        opening: list[bytes] = []
+        if self._opener in asked:
+            asked.remove(self._opener)
+            opening = [self._opener.line]
+        elif self._opener is not None:
+            repeated = _message(self._opener.line) | {"id": _REPEATED}
+            opening = [json.dumps(repeated).encode() + b"\n"]
+        return [*opening, *self._opened, *(each.line for each in asked)]
+
+    def _tell(self, link: socket.socket, lines: list[bytes]) -> None:
+        try:
+            for line in lines:
+                link.sendall(line)
+        except OSError:
+            return  # it is gone too, and the next one is told
+        finally:
+            self._sending.release()
+
+    def _give_up(self, *, sound: bool) -> None:
+        """Count one more try for every open request, and answer those that had enough."""
+        with self._state:
+            lost = [id for id, asked in self._asked.items() if asked.times >= TRIES and not sound]
+            for id in lost:
+                del self._asked[id]
+            for asked in self._asked.values():
+                asked.times = 2 if sound else asked.times + 1
+        for id in lost:
+            self._answer(id, _INTERNAL_ERROR, "memdesk ended unexpectedly over this request")
+
+    def _new_link(self) -> socket.socket:
+        self._greeting["again"] = list(self._asked)
+        why: object = "it ends as soon as it is asked"
+        if self._short_lives <= TRIES:
+            try:
+                return self.reach().link
+            except (NoDaemon, Refused) as error:
+                why = error
+        _say(f"going on without a daemon: {why}")
+        return self._own_server()
+
+    def _own_server(self) -> socket.socket:
+        """Return the line to a server of this host's own, which ends with it."""
+        import subprocess
+
+        ours, its = socket.socketpair()
+        session = json.dumps({key: self._greeting[key] for key in ("nonce", "again")})
+        command = [sys.executable, "-m", "memdesk", "mcp", DIRECT, *self._argv, SESSION, session]
+        with its:
+            child = subprocess.Popen(command, stdin=its.fileno(), stdout=its.fileno())
+        threading.Thread(target=child.wait, daemon=True).start()
+        return ours
+
+
+def _drop(link: socket.socket) -> None:
+    """Close a connection, and wake whoever is still sending on it."""
+    with contextlib.suppress(OSError):
+        link.shutdown(socket.SHUT_RDWR)
+    link.close()
+
+
+def _message(line: bytes) -> dict[str, object]:
+    """Return the message in a line; one that is none has nothing to keep."""
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _end_with_host(host: int, elsewhere: threading.Event) -> None:
+    """End this process when its host has ended, whoever still holds the pipes.
+
+    `elsewhere` says that another server in this process sees to its own end.
+    """
+    try:
+        ended = os.pidfd_open(host)
+        select.select([ended], [], [])
+    except (AttributeError, OSError):
+        while os.getppid() == host:
+            time.sleep(_LOOK)
+    if not elsewhere.is_set():
+        os._exit(0)
