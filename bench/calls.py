@@ -44,7 +44,7 @@ def crowd(bench: Bench) -> Iterator[Row]:
     home, scale = bench.stores.large, bench.scale
     took: list[list[float]] = []
     for run in range(scale.runs):
-        with session.opened(home) as server:
+        with session.daemon_leaves(home), session.opened(home) as server:
             asked = questions(bench.stores.notes, WARM_UP + scale.questions, seed=run)
             ask(server, asked[:WARM_UP])
             took.append(ask(server, asked[WARM_UP:]))

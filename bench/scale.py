@@ -22,18 +22,22 @@ class Scale:
     loads: int = 5
     """Bulk loads, which take longest."""
     starts: int = 20
-    """Starts of each server, which vary most."""
+    """Starts of each server and of each command, which vary most."""
     memories: int = 10_000
     many: int = 100_000
     questions: int = 200
     saves: int = 200
     in_use: int = 500
     """Saves after which recall is measured again."""
+    busy_seconds: float = 5.0
+    """How long hosts ask without a pause."""
+    at_once: int = 1_000
+    """Saves of all hosts together."""
     commits: tuple[int, ...] = (5_000, 10_000, 20_000)
     """Saves after which the server's memory is measured again."""
 
 
-QUICK = Scale(runs=2, loads=1, starts=5, commits=(500, 1_000))
+QUICK = Scale(runs=2, loads=1, starts=5, commits=(500, 1_000), busy_seconds=2.0, at_once=200)
 
 
 @dataclass(frozen=True, slots=True)

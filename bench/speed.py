@@ -1,7 +1,8 @@
 """How fast, how big: start, recall, remember, bulk load, memory and the tools' schemas.
 
-Each number stands beside its target. All but the bulk load and the model alone goes through a real
-server process and the lines of JSON that a host sends.
+Each number stands beside its target. All but the bulk load and the model alone goes through real
+processes: what a host starts and the lines of JSON that it sends, or a command of the shell. A
+daemon does the work as it does for everybody, except where a row says “direct”.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import calls, footprint, loads, starts
+from bench import calls, footprint, loads, shims, starts, together
 from bench.machine import Machine, load_average, this_machine
 from bench.scale import QUICK, Bench, Scale
 from bench.stores import Stores
@@ -27,14 +28,21 @@ if TYPE_CHECKING:
 
 ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "start": starts.start,
+    "warm": shims.warm,
+    "cold": shims.cold,
     "schema": footprint.schema,
     "embedder": loads.embedder,
     "bulk": loads.bulk,
     "first": starts.first,
+    "newhost": shims.newhost,
+    "shell": shims.shell,
     "recall": calls.recall,
     "remember": calls.remember,
     "document": calls.document,
     "crowd": calls.crowd,
+    "eight": together.eight,
+    "saves": together.saves,
+    "four": footprint.four,
     "memory": footprint.memory,
 }
 """The benchmarks by name, in the order in which they run."""
@@ -81,13 +89,17 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench speed", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench speed",
+        description=__doc__,
+        epilog="rows:\n" + "\n".join(f"  {name:<9} {row.__doc__}" for name, row in ROWS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add = parser.add_argument
     add("--quick", action="store_true", help="fewer runs, and far fewer saves for the memory")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured there")
     add("--runs", type=_positive, metavar="N", help="take the medians of so many runs")
-    names = ", ".join(ROWS)
-    add("--only", nargs="+", choices=list(ROWS), metavar="ROW", help=f"only these of: {names}")
+    add("--only", nargs="+", choices=list(ROWS), metavar="ROW", help="only these of the rows below")
     return parser.parse_args(argv)
 
 

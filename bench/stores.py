@@ -16,10 +16,12 @@ import psutil
 
 from bench.notes import Note, notes
 from bench.samples import seconds
+from bench.session import daemon_leaves
 from bench.standin import StandIn
 from memdesk.catalog import BUNDLED, Catalog
 from memdesk.config import HOME
 from memdesk.embedder import Embedder
+from memdesk.link.start import DIRECT
 from memdesk.memory import Draft
 from memdesk.service import Service
 
@@ -32,6 +34,7 @@ _PATIENCE = 120.0
 """Seconds until a maintenance that does not end is left alone."""
 _REAL = 5_000
 """Texts whose real vectors the large store's are made of."""
+_FEW = 100
 
 
 class Stores:
@@ -44,6 +47,13 @@ class Stores:
         self._large = large
         self.size = small
         self._small: Path | None = None
+
+    @cached_property
+    def few(self) -> Path:
+        """A store with so little in it that its size costs nothing."""
+        home = self._new_home()
+        _load(home, notes(_FEW, seed=1), self.embedder)
+        return home
 
     @cached_property
     def notes(self) -> list[Note]:
@@ -87,20 +97,24 @@ class Stores:
 
     @contextmanager
     def copy(self, home: Path) -> Iterator[Path]:
-        """Lend a copy of a store that may be written to."""
+        """Lend a copy of a store that may be written to; its daemon leaves with it."""
         made = self._new_home()
         shutil.copytree(home, made, dirs_exist_ok=True)
         try:
-            yield made
+            with daemon_leaves(made), _maintenance_ends(made):
+                yield made
         finally:
-            _await_maintenance(made)
             shutil.rmtree(made, ignore_errors=True)
 
     @contextmanager
     def empty(self) -> Iterator[Path]:
-        """Lend a folder without a store."""
-        with tempfile.TemporaryDirectory(dir=self._folder, ignore_cleanup_errors=True) as made:
-            yield Path(made)
+        """Lend a folder without a store; its daemon leaves with it."""
+        made = self._new_home()
+        try:
+            with daemon_leaves(made):
+                yield made
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
 
     def _new_home(self) -> Path:
         return Path(tempfile.mkdtemp(dir=self._folder))
@@ -118,12 +132,20 @@ def _load(home: Path, about: list[Note], embedder: Embedding) -> float:
 def _maintain(home: Path) -> None:
     """Do once what the maintenance child does, and wait for it."""
     command = [sys.executable, "-m", "memdesk", "maintain"]
-    environ = os.environ | {HOME: str(home)}
+    environ = os.environ | {HOME: str(home), DIRECT: "1"}
     subprocess.run(command, env=environ, check=True, stdin=subprocess.DEVNULL)
 
 
+@contextmanager
+def _maintenance_ends(home: Path) -> Iterator[None]:
+    """Wait for a maintenance child that outlives its hosts, so that it disturbs nothing else."""
+    try:
+        yield
+    finally:
+        _await_maintenance(home)
+
+
 def _await_maintenance(home: Path) -> None:
-    """Wait for a maintenance child that outlives its server, so that it disturbs nothing else."""
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if "maintain" in process.cmdline() and process.environ().get(HOME) == str(home):

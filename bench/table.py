@@ -100,7 +100,7 @@ def _cells(row: Row, mark: int) -> tuple[str, ...]:
 
 
 def _number(value: float, unit: str) -> str:
-    digits = {"x": 2, "ms": 1, "s": 2, "%": 1, "texts/s": 0}.get(unit, 0)
+    digits = {"x": 2, "ms": 1, "s": 2, "%": 1, "texts/s": 0, "/s": 0}.get(unit, 0)
     shown = f"{value:,.{digits}f}"
     return f"{shown}x" if unit == "x" else f"{shown} {unit}"
 
