@@ -516,7 +516,9 @@ def test_a_desk_warms_up_in_the_background(open_desk: Callable[..., Service]) ->
     desk = open_desk()
     desk.warm_soon()
     assert desk.duties.settled(SOON)
-    assert desk._core.model_ready
+    assert desk._core.warm
+    desk.warm_soon()
+    assert desk.duties.settled(SOON)
     assert told(desk.duties, "warming").runs == 1
 
 

@@ -16,7 +16,7 @@ from fakes import FakeEmbedder, other_model
 from served import direct_only
 
 from memdesk.errors import StoreError
-from memdesk.memory import Draft
+from memdesk.memory import Draft, Edit
 from memdesk.store import VERSION, opening, table
 
 if TYPE_CHECKING:
@@ -414,3 +414,24 @@ def test_what_lancedb_raises_becomes_a_store_error(error: Exception) -> None:
         table.wrapped("memories"),
     ):
         raise error
+
+
+@direct_only
+def test_rows_that_move_while_they_are_read_are_found_again(
+    desk: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between finding a row's address and reading it, a write or compaction gives it another."""
+    ids = [desk.remember(Draft(f"note {number}")).id for number in range(3)]
+    memories = desk._core.store().memories
+    take = memories._taken
+    tries = []
+
+    def moved(addresses: list[int]) -> dict[int, dict[str, object]]:
+        tries.append(addresses)
+        if len(tries) == 1:
+            desk.revise(ids[1], Edit(pinned=True))
+        return take(addresses)
+
+    monkeypatch.setattr(memories, "_taken", moved)
+    assert [memory.pinned for memory in desk.get(ids)] == [False, True, False]
+    assert len(tries) > 1

@@ -246,6 +246,11 @@ class Core:
     # The model
 
     @property
+    def warm(self) -> bool:
+        """Whether the store is open and the model has answered."""
+        return self._store is not None and self.model_ready
+
+    @property
     def fingerprint(self) -> str:
         """What this process's vectors depend on; empty without a model."""
         return self.embedder.spec.fingerprint if self.embedder else ""

@@ -67,8 +67,9 @@ class Service:
         return self._core.duties
 
     def warm_soon(self) -> None:
-        """Have `warm` done in the background, once the requests of now are answered."""
-        self._core.duties.run(WARMING, self.warm)
+        """Have `warm` done in the background if it is not: once the requests of now are answered."""
+        if not self._core.warm:
+            self._core.duties.run(WARMING, self.warm)
 
     def warm(self) -> None:
         """Load the store and the model before they are needed; a missing model is no error."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _BATCH = 4096
+TRIES = 3
+"""How often rows that move between finding and reading them are looked for."""
 _INDEX_CACHE = 64 << 20
 _METADATA_CACHE = 16 << 20
 
@@ -123,13 +125,17 @@ class Table:
         this is two to four times faster than selecting all columns at once.
         """
         columns = list(dict.fromkeys(("_rowid", *newest)))
-        found = self.rows(where, columns=columns, limit=limit, newest=newest)
-        ids = found.column("_rowid").to_pylist()
-        if not ids:
-            return []
+        for _ in range(TRIES):
+            found = self.rows(where, columns=columns, limit=limit, newest=newest)
+            ids = found.column("_rowid").to_pylist()
+            rows = self._taken(ids) if ids else {}
+            if len(rows) == len(ids):  # else maintenance, or a write, moved some in between
+                break
+        return [rows[id] for id in ids if id in rows]
+
+    def _taken(self, ids: list[int]) -> dict[int, dict[str, object]]:
         taken = self.read(lambda table: table.take_row_ids(ids).with_row_id().to_arrow())
-        by_id = {row.pop("_rowid"): row for row in taken.to_pylist()}
-        return [by_id[id] for id in ids if id in by_id]
+        return {row.pop("_rowid"): row for row in taken.to_pylist()}
 
     def batches(self, where: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a predicate in batches, so that a large table need not fit in memory."""
