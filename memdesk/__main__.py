@@ -28,7 +28,7 @@ def main() -> int:
         if argv[:1] == ["mcp"]:
             return _mcp(argv[1:])
         if argv[:2] == ["daemon", "run"] and _DETACHED in argv:
-            return _daemon()
+            return _daemon(hosts="--hosts" in argv)
     from memdesk.cli.app import run
 
     return run(argv)
@@ -50,13 +50,13 @@ def _mcp(argv: list[str]) -> int:
     return serve([word for word in argv if word != _DIRECT], open_service=_open, logs=_logs)
 
 
-def _daemon() -> int:
+def _daemon(*, hosts: bool) -> int:
     """Become the daemon: nobody's child, so that it outlives whoever started it."""
     if os.fork():
         os._exit(0)
-    from memdesk.cli.root import run_daemon
+    from memdesk.cli.background import run_daemon
 
-    return run_daemon(stay=False)
+    return run_daemon(hosts=hosts)
 
 
 def _open() -> Service:

@@ -115,7 +115,7 @@ def _space(value: object, field: str) -> str:
 
 def _minutes(value: object, field: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _YEAR:
-        raise Invalid(field, f"must be a number of minutes from 0 to {_YEAR:,}, such as 15")
+        raise Invalid(field, f"must be a number of minutes above 0, at most {_YEAR:,}, such as 15")
     return float(value)
 
 

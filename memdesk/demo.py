@@ -14,11 +14,12 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from memdesk.errors import MemdeskError
-from memdesk.link.visit import dismiss
+from memdesk.link.visit import NoDaemon, dismiss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +70,7 @@ def server_command() -> list[str]:
     for script in (folder / "memdesk", folder / "memdesk.exe"):
         if script.is_file():
             return [str(script), "mcp"]
-    return [sys.executable, "-m", "memdesk", "mcp"]
+    return [sys.executable, "-P", "-m", "memdesk", "mcp"]
 
 
 def run(say: Callable[[str], None], home: Path) -> None:
@@ -82,11 +83,14 @@ def run(say: Callable[[str], None], home: Path) -> None:
         tempfile.TemporaryDirectory(prefix="memdesk-demo-", ignore_cleanup_errors=True) as folder,
         Session(server_command(), Path(folder)) as session,
     ):
-        ids = _open_and_remember(session, say)
-        _ask(session, say)
-        _change(session, say, ids)
-        session.end()
-        dismiss(folder, "the demo is over")
+        try:
+            ids = _open_and_remember(session, say)
+            _ask(session, say)
+            _change(session, say, ids)
+        finally:  # before its folder goes
+            session.end()
+            with suppress(NoDaemon):
+                dismiss(folder, "the demo is over")
     say("The store of this demo is deleted.\n")
     say(connect_words(home))
 

@@ -83,20 +83,20 @@ def parse_moment(text: str, field: str) -> Moment:
 
 
 @contextmanager
-def written_in(zone: str) -> Iterator[None]:
+def written_in(zone: str, offset: int = 0) -> Iterator[None]:
     """Take what is parsed inside for local time of a zone such as Europe/Berlin.
 
-    For a process that works for another one; without a name, or with one that this system does not
-    know, its own zone holds.
+    For a process that works for another one. Of a name that this system does not know `offset` is
+    taken, in seconds east of UTC; without a name the process's own zone holds.
     """
-    token = _here.set(_zone(zone))
+    token = _here.set(_zone(zone, offset))
     try:
         yield
     finally:
         _here.reset(token)
 
 
-def _zone(name: str) -> tzinfo | None:
+def _zone(name: str, offset: int) -> tzinfo | None:
     if not name:
         return None
     from zoneinfo import ZoneInfo
@@ -104,7 +104,7 @@ def _zone(name: str) -> tzinfo | None:
     try:
         return ZoneInfo(name.removeprefix(":"))
     except (KeyError, ValueError, OSError):
-        return None
+        return timezone(timedelta(seconds=offset))
 
 
 def _local(written: datetime) -> datetime:

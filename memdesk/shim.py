@@ -10,23 +10,28 @@ import json
 import os
 import re
 import select
+import signal
 import socket
 import sys
 import threading
 import time
 
-from memdesk.link.address import LONGEST_LINE, home_of
+from memdesk.link.address import home_of
 from memdesk.link.start import join
 from memdesk.link.visit import Joined, NoDaemon, Refused, hello
 
 TRIES = 3
 """How often a request is put to daemons that die over it, before the host is told."""
+LONGEST = 16 * 1024 * 1024
+"""Bytes of the longest line a host may send: a text of 1 MB, however it is escaped, and room to spare."""
 DIRECT = "--direct"
 SESSION = "--session"
 """What a server of a session's own is told of it: its nonce, and what was asked before."""
 _OPTIONS = ("--space", "--tools")
 _USAGE = 2
-_AT_END = 5.0
+_AT_END = 10.0
+_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
 _LOOK = 0.5
 _SOUND = 5.0
 """A daemon that served for so many seconds was not ended by what it was first asked."""
@@ -36,17 +41,20 @@ _REPEATED = "memdesk-opening"
 _ID = re.compile(rb'\{"jsonrpc":"2\.0","id":(-?\d+|"(?:[^"\\]|\\.)*"),"(\w+)"')
 _INTERNAL_ERROR, _INVALID_REQUEST = -32603, -32600
 
+_LOST = "memdesk ended unexpectedly over this request; what it asked may be done or not: look, and ask again"
+
 Id = str | int
 
 
 class Asked:
     """A request of the host that has no answer yet."""
 
-    __slots__ = ("line", "times")
+    __slots__ = ("at", "line", "times")
 
     def __init__(self, line: bytes) -> None:
         self.line = line
         self.times = 1
+        self.at = time.time()
 
 
 def main(argv: list[str]) -> int | None:
@@ -54,6 +62,7 @@ def main(argv: list[str]) -> int | None:
 
     Returns 2 for arguments that the daemon does not accept, and otherwise ends the process.
     """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the host's Control-C ends us without a word
     options, home = _options(argv), home_of()
     if options is None or home is None:
         return None
@@ -87,8 +96,9 @@ def _options(argv: list[str]) -> dict[str, object] | None:
 
 
 def _say(words: str) -> None:
-    sys.stderr.write(f"memdesk mcp: {words}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # it may be closed
+        sys.stderr.write(f"memdesk mcp: {words}\n")
+        sys.stderr.flush()
 
 
 class Shim:
@@ -130,7 +140,7 @@ class Shim:
             self._to_host(link)
             with self._state:
                 self._link = None
-                if self._ended:
+                if self._ended and not self._asked:
                     return
             _drop(link)
             link = self._again(sound=time.monotonic() - begun > _SOUND)
@@ -140,11 +150,11 @@ class Shim:
     def _from_host(self) -> None:
         """Copy what the host says; the only reader of standard input."""
         with open(0, "rb", _PIECE, closefd=False) as host:
-            while line := host.readline(LONGEST_LINE + 1):
-                if len(line) > LONGEST_LINE:
+            while line := host.readline(LONGEST + 1):
+                if len(line) > LONGEST:
                     self._refuse(line[:4096])
                     while line and not line.endswith(b"\n"):
-                        line = host.readline(LONGEST_LINE)
+                        line = host.readline(LONGEST)
                 elif line.strip():
                     self._send(line if line.endswith(b"\n") else line + b"\n")
         self._leave()
@@ -201,7 +211,7 @@ class Shim:
         """Answer a line that is too long, as far as its beginning tells its id."""
         found = re.search(rb'"id"\s*:\s*(-?\d+|"(?:[^"\\]|\\.)*")', beginning)
         id = json.loads(found[1]) if found else None
-        words = f"one message may have at most {LONGEST_LINE // 2**20} MiB"
+        words = f"one message may have at most {LONGEST // 2**20} MiB"
         self._answer(id, _INVALID_REQUEST, words)
 
     def _leave(self) -> None:
@@ -210,11 +220,13 @@ class Shim:
             self._ended = True
             self._state.wait_for(lambda: not self._asked, _AT_END)
             link = self._link
+        threading.Timer(_LOOK, self._end).start()
         if link is not None:
-            threading.Timer(_LOOK, os._exit, (0,)).start()
             with contextlib.suppress(OSError):
                 link.shutdown(socket.SHUT_WR)
-        else:
+
+    def _end(self) -> None:
+        with self._writing:  # never in the middle of a line
             os._exit(0)
 
     # From the daemon to the host
@@ -224,24 +236,28 @@ class Shim:
         with link.makefile("rb", _PIECE) as daemon:
             try:
                 for line in daemon:
-                    if line.endswith(b"\n") and self._settle(line):
-                        self._write(line)
+                    if line.endswith(b"\n"):
+                        self._pass_on(line)
             except OSError:
                 return
 
-    def _settle(self, line: bytes) -> bool:
-        """Note what the daemon answers or asks; False for what the host must not see."""
+    def _pass_on(self, line: bytes) -> None:
+        """Give a line to the host, and note what the daemon answers or asks in it."""
         found = _ID.match(line)
-        if found is None:
-            return True
-        id: Id = json.loads(found[1])
-        with self._state:
-            if found[2] == b"method":
+        id: Id | None = json.loads(found[1]) if found else None
+        if found is None or id is None:
+            self._write(line)
+        elif found[2] == b"method":
+            with self._state:
                 self._theirs.add(id)
-                return True
-            self._asked.pop(id, None)
-            self._state.notify_all()
-        return id != _REPEATED
+            self._write(line)
+        elif id != _REPEATED:
+            answered = self._asked.get(id)
+            self._write(line)
+            with self._state:
+                if answered is not None and self._asked.get(id) is answered:
+                    del self._asked[id]  # and not what the host has asked under this id since
+                self._state.notify_all()
 
     def _write(self, line: bytes) -> None:
         left = memoryview(line)
@@ -309,26 +325,37 @@ class Shim:
             for asked in self._asked.values():
                 asked.times = 2 if sound else asked.times + 1
         for id in lost:
-            self._answer(id, _INTERNAL_ERROR, "memdesk ended unexpectedly over this request")
+            self._answer(id, _INTERNAL_ERROR, _LOST)
 
     def _new_link(self) -> socket.socket:
-        self._greeting["again"] = list(self._asked)
-        why: object = "it ends as soon as it is asked"
-        if self._short_lives <= TRIES:
+        """Return a connection to a daemon, or to a server of this host's own where there is none."""
+        with self._state:
+            self._greeting["again"] = [(id, asked.at) for id, asked in self._asked.items()]
+        while True:
+            # Who starts what ends at once must not do it all day.
+            time.sleep(min(_PAUSE * 2 ** (self._short_lives - TRIES), _LONGEST_PAUSE))
+            why: object = "it ends as soon as it is asked"
             try:
-                return self.reach().link
+                if self._short_lives <= 2 * TRIES:
+                    return self.reach().link
             except (NoDaemon, Refused) as error:
                 why = error
-        _say(f"going on without a daemon: {why}")
-        return self._own_server()
+            _say(f"going on without a daemon: {why}")
+            try:
+                return self._own_server()
+            except OSError as error:
+                _say(f"no server can be started: {error}")
+                self._short_lives += 1
 
     def _own_server(self) -> socket.socket:
-        """Return the line to a server of this host's own, which ends with it."""
+        """Return the line to a server of this host's own, which ends with it; raises `OSError`."""
         import subprocess
 
         ours, its = socket.socketpair()
         session = json.dumps({key: self._greeting[key] for key in ("nonce", "again")})
-        command = [sys.executable, "-m", "memdesk", "mcp", DIRECT, *self._argv, SESSION, session]
+        # -P: the host's folder is somebody's project, not where our modules are.
+        command = [sys.executable, "-P", "-m", "memdesk", "mcp", DIRECT, *self._argv]
+        command += [SESSION, session]
         with its:
             child = subprocess.Popen(command, stdin=its.fileno(), stdout=its.fileno())
         threading.Thread(target=child.wait, daemon=True).start()

@@ -7,7 +7,6 @@ import shutil
 import socket
 import tempfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +15,7 @@ import pytest
 
 from memdesk.daemon import verbs
 from memdesk.link.client import ServiceClient
+from memdesk.mcp.connection import Pools
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -37,7 +37,7 @@ class Server:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.folder = Path(tempfile.mkdtemp(prefix="md-"))
-        self.pool = ThreadPoolExecutor(8)
+        self.pools = Pools.of(8)
         self.calls: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
@@ -57,7 +57,7 @@ class Server:
             self.calls.add(task)
             # Before Python 3.12 a cancelled task of a server is reported as a mistake.
             with suppress(asyncio.CancelledError):
-                await verbs.serve(reader, writer, service, self.pool, busy=busy)
+                await verbs.serve(reader, writer, service, self.pools, busy=busy)
             self.calls.discard(task)
 
         self._servers.append(self.run(asyncio.start_unix_server(connected, path)))
@@ -82,7 +82,8 @@ class Server:
         for server in self._servers:
             self.loop.call_soon_threadsafe(server.close)
         self.drop()
-        self.pool.shutdown()
+        for pool in self.pools:
+            pool.shutdown()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()

@@ -150,6 +150,9 @@ def _explain(error: Exception) -> int:
     if isinstance(error, MemdeskError):
         say(str(error))
         return error.exit_code
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return Invalid.exit_code
     if isinstance(error, click.UsageError):
         say(f"{error.format_message()} (see: {_path(error)} --help)")
         return Invalid.exit_code

@@ -10,9 +10,10 @@ import click
 
 from memdesk.cli.command import Verbs, as_json, pass_desk
 from memdesk.cli.data import put_json
-from memdesk.cli.root import DAEMON_LOG, as_error, run_daemon
+from memdesk.cli.root import as_error
 from memdesk.cli.terminal import one_line, put, say
-from memdesk.errors import StoreError
+from memdesk.errors import Invalid, StoreError
+from memdesk.link.address import HOME, home_of
 from memdesk.link.visit import NoDaemon, Refused, ask, dismiss
 
 if TYPE_CHECKING:
@@ -33,25 +34,28 @@ def daemon() -> None:
 
 @daemon.verb("run", example="memdesk daemon run\nmemdesk daemon run --stay")
 @click.option("--stay", is_flag=True, help="Do not leave when nobody is connected.")
-@click.option("--detached", is_flag=True, hidden=True, help="Outlive whoever starts it.")
-def run(*, stay: bool, detached: bool) -> None:
-    """Be the daemon, in the foreground; hosts and commands start one by themselves."""
-    sys.exit(run_daemon(stay=stay, detached=detached))
+def run(*, stay: bool) -> None:
+    """Be the daemon, in the foreground, in the place of the one there is.
+
+    Hosts and commands start one by themselves.
+    """
+    from memdesk.cli.background import run_daemon
+
+    sys.exit(run_daemon(stay=stay, detached=False))
 
 
 @daemon.verb("status", example="memdesk daemon status\nmemdesk daemon status --json | jq .guests")
 @as_json
-@pass_desk
-def status(desk: Desk, *, json_: bool) -> None:
+def status(*, json_: bool) -> None:
     """Show who is connected and what it does in the background."""
-    told = _asked(desk, {"do": "status"})
+    told = _asked({"do": "status"})
     if json_:
-        put_json({"running": told is not None}, **(told or {}))
+        put_json({"running": told is not None} | _timed(told or {}))
         return
     if told is None:
-        say(f"no daemon serves {desk.settings.home}; the next host or command starts one")
+        say(f"no daemon serves {_home()}; the next host or command starts one")
         return
-    for name, value in _rows(told, desk):
+    for name, value in _rows(told):
         put(f"{name + ':':<10}{one_line(value)}")
     for guest in told["guests"]:
         put(f"  {one_line(_guest(guest))}")
@@ -59,16 +63,16 @@ def status(desk: Desk, *, json_: bool) -> None:
         put(f"  {one_line(_duty(duty))}")
 
 
-def _rows(told: dict[str, Any], desk: Desk) -> list[tuple[str, str]]:
+def _rows(told: dict[str, Any]) -> list[tuple[str, str]]:
     left = told["leaves_in"]
-    leaves = "while somebody is connected" if left is None else f"{left / 60:.0f} more minutes"
+    leaves = "while it is needed" if left is None else f"for {left / 60:.1f} more minutes"
     return [
         ("daemon", f"process {told['pid']}, memdesk {told['version']}, {_ago(told['since'])}"),
         ("memory", f"{told['memory'] / _MEGABYTE:.0f} MB"),
         ("stays", "until it is stopped" if told["stays"] else leaves),
         ("store", told["home"]),
         ("socket", told["socket"]),
-        ("log", str(desk.settings.logs / DAEMON_LOG)),
+        ("log", told["log"]),
     ]
 
 
@@ -82,7 +86,7 @@ def _guest(guest: dict[str, Any]) -> str:
 
 
 def _duty(duty: dict[str, Any]) -> str:
-    done = f", {duty['runs']} times" if duty["runs"] else ""
+    done = f", ran {duty['runs']} time{'s' * (duty['runs'] > 1)}" if duty["runs"] else ""
     failed = f", last failed: {duty['last_error']}" if duty["last_error"] else ""
     return f"{duty['name']} ({duty['about']}): {duty['state']}{done}{failed}"
 
@@ -92,10 +96,9 @@ def _ago(since: float) -> str:
 
 
 @daemon.verb("stop", example="memdesk daemon stop")
-@pass_desk
-def stop(desk: Desk) -> None:
+def stop() -> None:
     """End it once what it works on is answered; hosts that are connected get a new one."""
-    home = str(desk.settings.home)
+    home = _home()
     try:
         pid = dismiss(home, "memdesk daemon stop")
     except NoDaemon as error:
@@ -108,32 +111,56 @@ def stop(desk: Desk) -> None:
 
 @daemon.verb("pause", example="memdesk daemon pause embedding")
 @click.argument("duty")
-@pass_desk
-def pause(desk: Desk, duty: str) -> None:
+def pause(duty: str) -> None:
     """Keep it from one of its background duties, until `resume` or its end."""
-    _change(desk, "pause", duty)
+    _change("pause", duty)
+    say(f"{duty} rests until: memdesk daemon resume {duty}")
 
 
 @daemon.verb("resume", example="memdesk daemon resume embedding")
 @click.argument("duty")
-@pass_desk
-def resume(desk: Desk, duty: str) -> None:
+def resume(duty: str) -> None:
     """Let it go on with a duty that was paused."""
-    _change(desk, "resume", duty)
+    _change("resume", duty)
+    say(f"{duty} goes on")
 
 
-def _change(desk: Desk, do: str, duty: str) -> None:
-    if _asked(desk, {"do": do, "duty": duty}) is None:
-        raise StoreError(f"no daemon serves {desk.settings.home}")
+def _change(do: str, duty: str) -> None:
+    if _asked({"do": do, "duty": duty}) is None:
+        raise StoreError(f"no daemon serves {_home()}")
 
 
-def _asked(desk: Desk, request: dict[str, object]) -> dict[str, Any] | None:
+def _home() -> str:
+    """Return the store's folder; the settings may be what has to be mended."""
+    home = home_of()
+    if home is None:
+        raise Invalid(HOME, "must be an absolute path")
+    return home
+
+
+def _asked(request: dict[str, object]) -> dict[str, Any] | None:
     try:
-        return ask(str(desk.settings.home), request)
+        return ask(_home(), request)
     except NoDaemon as error:
         raise StoreError(f"the daemon cannot be asked: {error}") from None
     except Refused as error:
         raise as_error(error) from None
+
+
+def _timed(told: dict[str, Any]) -> dict[str, Any]:
+    """Return a status with its moments as moments."""
+    if "since" in told:
+        told = told | {"since": datetime.fromtimestamp(told["since"], UTC)}
+    if "guests" in told:
+        told = told | {"guests": [_timed(guest) for guest in told["guests"]]}
+    if "duties" in told:
+        told = told | {"duties": [_began(duty) for duty in told["duties"]]}
+    return told
+
+
+def _began(duty: dict[str, Any]) -> dict[str, Any]:
+    began = duty["last_began"]
+    return duty | {"last_began": began and datetime.fromisoformat(began)}
 
 
 @daemon.verb("install", example="memdesk daemon install")

@@ -76,7 +76,7 @@ def use(desk: Desk, name: str) -> None:
         raise Invalid("name", str(error)) from error
     with Progress("embedding") as progress:
         done = desk.service.use_model(spec, progress)
-    say(f"{name} is in use; {done} passages were embedded")
+    say(f"{name} is in use; memories embedded: {done}")
 
 
 def _fields(spec: ModelSpec) -> dict[str, object]:

@@ -19,8 +19,8 @@ from memdesk import errors
 from memdesk.config import HOME, load, private_folder
 from memdesk.errors import Invalid, MemdeskError, ModelError, StoreError
 from memdesk.link.client import ServiceClient
-from memdesk.link.start import READY, Turn, join, wanted
-from memdesk.link.visit import NoDaemon, Refused, dismiss, hello
+from memdesk.link.start import join, wanted
+from memdesk.link.visit import NoDaemon, Refused, hello
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from memdesk.service import Service
 
 _LOWEST_PRIORITY = 19
-DAEMON_LOG = "daemon.log"
 _log = logging.getLogger(__name__)
 _UNSEEN = 0
 """How a background process starts on Windows (untested): without a window, below everything."""
@@ -126,9 +125,14 @@ def _of_daemon(settings: Settings) -> Service:
             return first.pop() if first else join(home, greeting).link
         except Refused as error:
             raise as_error(error) from None
+        except NoDaemon as error:
+            if begun:
+                raise StoreError(f"the daemon has gone, and no other came: {error}") from None
+            raise
 
-    first: list[socket.socket] = []
+    begun, first = False, list[socket.socket]()
     first.append(connect())
+    begun = True
 
     return cast("Service", ServiceClient(connect, default_space=settings.space))
 
@@ -175,7 +179,7 @@ def _chosen_model(settings: Settings, catalog: Catalog) -> ModelSpec:
 def start_maintenance(home: Path) -> subprocess.Popen[bytes]:
     """Start `memdesk maintain` for the store; nobody need wait for it: its memory goes when it ends."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "memdesk", "maintain", "--linger", "10"],
+        [sys.executable, "-P", "-m", "memdesk", "maintain", "--linger", "10"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -187,66 +191,6 @@ def start_maintenance(home: Path) -> subprocess.Popen[bytes]:
     # Somebody has to ask how it ended, or a server that runs for weeks collects zombies.
     threading.Thread(target=child.wait, name="maintenance", daemon=True).start()
     return child
-
-
-def run_daemon(*, stay: bool, detached: bool = True) -> int:
-    """Be the store's daemon and return the exit code when that cannot be; else ends the process.
-
-    `stay` keeps it when nobody needs it. A detached one says on its standard output that it
-    listens, and nothing after that; one in the foreground takes over from whoever serves.
-    """
-    from memdesk.mcp import log
-
-    try:
-        settings = load()
-        log.to_stderr()
-        log.to_file(settings.logs, DAEMON_LOG, level=logging.INFO)
-        idle_seconds = None if stay else settings.idle_minutes * 60
-        if detached:
-            _be_daemon(settings, idle_seconds, _tell_starter)
-        else:
-            _take_over(settings, idle_seconds)
-    except (MemdeskError, NoDaemon) as error:
-        sys.stderr.write(f"{error}\n" if detached else f"memdesk: {error}\n")
-        return error.exit_code if isinstance(error, MemdeskError) else MemdeskError.exit_code
-    return 0
-
-
-def _take_over(settings: Settings, idle_seconds: float | None) -> None:
-    """Be the daemon in the place of the present one, whose hosts come over."""
-    home = str(private_folder(settings.home))
-
-    def ready(path: str) -> None:
-        turn.give_up()
-        sys.stderr.write(f"memdesk listens on {path}; end it with Ctrl-C\n")
-
-    with Turn(home) as turn:
-        turn.wait()  # or its hosts would start another one
-        dismiss(home, "another one takes over")
-        _be_daemon(settings, idle_seconds, ready)
-
-
-def _be_daemon(
-    settings: Settings, idle_seconds: float | None, ready: Callable[[str], None]
-) -> None:
-    if not hasattr(socket, "AF_UNIX"):
-        raise StoreError("this system has no Unix sockets, so no daemon can be here")
-    from memdesk.daemon.process import run
-
-    run(
-        private_folder(settings.home),
-        open_service=open_in_process,
-        default_space=lambda: load().space,
-        idle_seconds=idle_seconds,
-        ready=ready,
-    )
-
-
-def _tell_starter(_: str) -> None:
-    os.write(1, READY + b"\n")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
 
 
 def lower_priority() -> None:

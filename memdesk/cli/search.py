@@ -80,4 +80,6 @@ def reindex(desk: Desk) -> None:
         done = desk.service.reindex(progress)
     with Progress("embedding") as progress:
         desk.service.embed_pending(progress)
-    say(f"{done} memories were indexed")
+    say(f"memories indexed anew: {done}")
+    if waiting := desk.service.stats().pending:
+        say(f"passages that are found by their words now, by meaning soon: {waiting}")

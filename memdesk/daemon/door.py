@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LONGEST_PATH = 100
 """Bytes of a socket's path: macOS takes 104, Linux 108."""
+_OLD = 60.0
+_TRY = 0.1
 BACKLOG = 1024
 """Connections that may wait to be received."""
 
@@ -39,6 +41,7 @@ def listening(home: Path) -> Iterator[socket.socket]:
 
 def _tell(home: Path, path: str) -> None:
     try:
+        _sweep(Path(path))
         write_address(str(home), Address(path, os.getpid(), time.time(), __version__))
     except OSError as error:
         raise StoreError(f"cannot say where the daemon listens: {error.strerror}") from error
@@ -87,6 +90,19 @@ def _own(folder: Path) -> None:
         raise PermissionError("it belongs to somebody else")
     if found.st_mode & 0o077:
         folder.chmod(0o700)
+
+
+def _sweep(own: Path) -> None:
+    """Remove the sockets that killed daemons of other stores have left behind."""
+    for path in own.parent.iterdir():
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+            # One that was just made may not listen yet.
+            if path != own and time.time() - path.stat().st_mtime > _OLD:
+                line.settimeout(_TRY)
+                try:
+                    line.connect(str(path))
+                except ConnectionRefusedError:
+                    path.unlink()
 
 
 def _bound(path: Path) -> socket.socket:

@@ -26,6 +26,8 @@ class Guest:
     writer: asyncio.StreamWriter
     zone: str = ""
     """The time zone that its environment names, if it does."""
+    offset: int = 0
+    """How far that zone is from UTC now, in seconds."""
     name: str = ""
     """What it calls itself."""
     since: float = field(default_factory=time.time)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from memdesk.errors import MemdeskError
+from memdesk.mcp.connection import Connection, Pools
+from memdesk.memory import PERSONAL
 from memdesk.moment import written_in
 
 if TYPE_CHECKING:
@@ -18,8 +21,9 @@ if TYPE_CHECKING:
     from memdesk.mcp.hosted import Host
     from memdesk.service import Service
 
-THREADS = 32
-"""How many calls are worked on at once; a write that waits for the lock takes one."""
+THREADS = 16
+"""How many reads, and how many writes, are worked on at once."""
+_log = logging.getLogger(__name__)
 _EXPECT_HOSTS_IN = 3.0
 
 
@@ -29,14 +33,13 @@ class House:
     def __init__(
         self, open_service: Callable[[], Service], default_space: Callable[[], str]
     ) -> None:
-        self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="memdesk")
-        self.default_space = default_space
-        """Gives the space of hosts that name none, as the settings say now."""
+        self.pools = Pools.of(THREADS)
+        self._ask_space = default_space
+        self._space = PERSONAL
         self._open = open_service
         self._opening = threading.Lock()
         self._service: Service | None = None
         self._host: asyncio.Task[Host] | None = None
-        self._warmed = False
 
     def service(self) -> Service:
         """Return the service; what keeps it from opening is raised to each who asks."""
@@ -65,22 +68,30 @@ class House:
         self, guest: Guest, told: dict[str, Any], reader: asyncio.StreamReader
     ) -> None:
         """Serve one host until it leaves."""
-        from memdesk.mcp.connection import Connection
-
         host = await self._mcp()
         connection = Connection(
             self.service,
             space=guest.space,
-            pool=self.pool,
+            pools=self.pools,
             nonce=told["nonce"],
             again=told.get("again", ()),
-            around=lambda: written_in(guest.zone),
+            around=lambda: written_in(guest.zone, guest.offset),
         )
+        if told.get("again"):
+            connection.warm_in(0)  # it has waited long enough
         await host.serve(reader, guest.writer, connection, guest)
 
-    def expect_hosts(self) -> None:
-        """Import the protocol's library in the background, so that the next host finds it there."""
-        asyncio.get_running_loop().call_later(_EXPECT_HOSTS_IN, self._mcp)
+    def default_space(self) -> str:
+        """Return the space of hosts that name none, as the settings say, or last said."""
+        try:
+            self._space = self._ask_space()
+        except MemdeskError as error:
+            _log.warning("the settings cannot be used: %s", error)
+        return self._space
+
+    def expect_hosts(self, seconds: float = _EXPECT_HOSTS_IN) -> None:
+        """Import the protocol's library soon, in the background, so that a host finds it there."""
+        asyncio.get_running_loop().call_later(seconds, self._mcp)
 
     def _mcp(self) -> asyncio.Task[Host]:
         if self._host is None:

@@ -10,7 +10,7 @@ import resource
 import signal
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,26 +41,33 @@ _FILES = 65536
 _log = logging.getLogger(__name__)
 
 
-def run(
-    home: Path,
-    *,
-    open_service: Callable[[], Service],
-    default_space: Callable[[], str],
-    idle_seconds: float | None,
-    ready: Callable[[str], None],
-) -> None:
+@dataclass(frozen=True)
+class Terms:
+    """What a daemon is told by whoever puts it together."""
+
+    open_service: Callable[[], Service]
+    default_space: Callable[[], str]
+    """Gives the space of hosts that name none, as the settings say now."""
+    idle_seconds: float | None
+    """How long it stays without guests; None for ever."""
+    log: Path
+    """The file it writes its log to."""
+    hosts: bool
+    """Whether it was started for a host."""
+
+
+def run(home: Path, terms: Terms, ready: Callable[[str], None]) -> None:
     """Be the store's daemon until nobody needs one; ends the process.
 
-    `idle_seconds` is how long to stay without guests, None for ever; `ready` hears the path of
-    the socket. Raises `Busy` when the store has a daemon, and `StoreError` where it cannot listen.
+    `ready` hears the path of the socket. Raises `Busy` when the store has a daemon, and
+    `StoreError` where it cannot listen.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(home))
         door = stack.enter_context(listening(home))
         more_files()
         ready(door.getsockname())
-        daemon = Daemon(home, door, House(open_service, default_space), idle_seconds)
-        asyncio.run(daemon.serve())
+        asyncio.run(Daemon(home, door, terms).serve())
     logging.shutdown()
     os._exit(0)  # threads that still work have had their time
 
@@ -94,20 +101,20 @@ def _serves(home: Path) -> bool:
 class Daemon:
     """Serves whoever comes, and knows when to leave."""
 
-    def __init__(
-        self, home: Path, door: socket.socket, house: House, idle_seconds: float | None
-    ) -> None:
+    def __init__(self, home: Path, door: socket.socket, terms: Terms) -> None:
         self._home = home
         self._door = door
         self._path: str = door.getsockname()
-        self._house = house
-        self._idle_seconds = idle_seconds
+        self._terms = terms
+        self._house = House(terms.open_service, terms.default_space)
         self._guests = Guests()
         self._began = time.time()
         self._leaving = asyncio.Event()
 
     async def serve(self) -> None:
         """Serve until it is time to leave, then leave within two seconds."""
+        if self._terms.hosts:
+            self._house.expect_hosts(0)
         reception = Reception(self._house, self._guests, self.control)
         server = await asyncio.start_unix_server(reception.accept, sock=self._door, backlog=BACKLOG)
         for name in ("SIGTERM", "SIGINT"):
@@ -115,6 +122,7 @@ class Daemon:
             asyncio.get_running_loop().add_signal_handler(number, self.leave, name)
         _log.info("memdesk %s serves %s", __version__, self._home)
         await self._stay()
+        reception.closed = True
         server.close()
         await self._say_goodbye()
 
@@ -148,9 +156,10 @@ class Daemon:
             "version": __version__,
             "home": str(self._home),
             "socket": self._path,
+            "log": str(self._terms.log),
             "since": self._began,
             "memory": _resident(),
-            "stays": self._idle_seconds is None,
+            "stays": self._terms.idle_seconds is None,
             "leaves_in": self._leaves_in(),
             "guests": [guest.report() for guest in self._guests.present],
             "duties": [_plain(duty) for duty in opened.duties.report()] if opened else [],
@@ -174,9 +183,13 @@ class Daemon:
     def _leaves_in(self) -> float | None:
         """Return the seconds until it leaves by itself; None while something keeps it."""
         opened = self._house.opened
-        if self._idle_seconds is None or self._guests.present or (opened and opened.duties.due()):
+        if (
+            self._terms.idle_seconds is None
+            or self._guests.present
+            or (opened and opened.duties.due())
+        ):
             return None
-        return max(0.0, self._guests.left + self._idle_seconds - time.monotonic())
+        return max(0.0, self._guests.left + self._terms.idle_seconds - time.monotonic())
 
     def _lost(self) -> str:
         """Return why nobody can find it any more; empty while somebody can."""
@@ -224,4 +237,5 @@ def more_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
     if soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        with contextlib.suppress(ValueError, OSError):  # then fewer come
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from memdesk import __version__
 from memdesk.daemon import verbs
 from memdesk.daemon.guests import Guest, Guests
-from memdesk.errors import Invalid, MemdeskError, StoreError
+from memdesk.errors import Invalid, MemdeskError
 from memdesk.link.address import PROTOCOL, peer
 from memdesk.link.lines import lines
 from memdesk.mcp.log import describe
+from memdesk.mcp.stdio import TOOLSETS
 from memdesk.memory import check_space
+from memdesk.moment import written_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from memdesk.daemon.house import House
 
 _GREETS_WITHIN = 5.0
-TOOLSETS = ("core",)
 _log = logging.getLogger(__name__)
 
 
@@ -37,12 +38,16 @@ class Reception:
         self._guests = guests
         self._control = control
         self._kinds = {"mcp": self._host, "service": self._front, "control": self._caller}
+        self.closed = False
+        """Whether the daemon leaves: who comes now finds the next one."""
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until it ends."""
         try:
             if peer(writer.get_extra_info("socket"))[1] != os.getuid():
                 _log.warning("a process of another user was turned away")
+                return
+            if self.closed:
                 return
             greeting = json.loads(await asyncio.wait_for(reader.readline(), _GREETS_WITHIN))
             await self._receive(greeting, reader, writer)
@@ -60,30 +65,19 @@ class Reception:
     async def _receive(
         self, told: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if told["memdesk"] != PROTOCOL:
-            raise StoreError(f"this daemon is memdesk {__version__}; restart it")
-        serve, toolset = self._kinds[told["kind"]], told.get("tools", TOOLSETS[0])
+        if told["memdesk"] != PROTOCOL and told["kind"] != "control":
+            await _say(writer, _self())  # it is for the caller to know what to do
+            return
+        toolset = told.get("tools", TOOLSETS[0])
         if toolset not in TOOLSETS:
             raise Invalid("--tools", f"there is only {', '.join(TOOLSETS)}")
-        space = told.get("space") or ""
-        guest = Guest(
-            told["kind"],
-            told["pid"],
-            told["cwd"],
-            check_space(space, "--space") if space else "",
-            told["version"],
-            writer,
-            zone=told["env"].get("TZ", ""),
-            name=told.get("name", ""),
-        )
+        guest = _guest(told, writer)
         time.tzset()  # the person may have travelled since the last one came
         if guest.kind == "mcp":
             guest.space = guest.space or self._house.default_space()
         with self._guests.received(guest):
-            tools = f"{toolset} {__version__}"
-            welcome = {"memdesk": PROTOCOL, "version": __version__, "pid": os.getpid()}
-            await _say(writer, welcome | {"tools": tools})
-            await serve(guest, told, reader)
+            await _say(writer, _self() | {"tools": f"{toolset} {__version__}"})
+            await self._kinds[guest.kind](guest, told, reader)
 
     async def _host(self, guest: Guest, told: dict[str, Any], reader: asyncio.StreamReader) -> None:
         await self._house.serve_host(guest, told, reader)
@@ -97,9 +91,9 @@ class Reception:
                 reader,
                 guest.writer,
                 house.service,
-                house.pool,
+                house.pools,
                 busy=lambda: house.request(guest),
-                zone=guest.zone,
+                around=lambda: written_in(guest.zone, guest.offset),
             )
 
     async def _caller(self, guest: Guest, _: dict[str, Any], reader: asyncio.StreamReader) -> None:
@@ -110,8 +104,27 @@ class Reception:
                 await _say(guest.writer, _refusal(error))
 
 
+def _guest(told: dict[str, Any], writer: asyncio.StreamWriter) -> Guest:
+    space = told.get("space") or ""
+    return Guest(
+        told["kind"],
+        told["pid"],
+        told["cwd"],
+        check_space(space, "--space") if space else "",
+        told["version"],
+        writer,
+        zone=told["env"].get("TZ", ""),
+        offset=told["env"].get("offset", 0),
+        name=told.get("name", ""),
+    )
+
+
+def _self() -> dict[str, object]:
+    return {"memdesk": PROTOCOL, "version": __version__, "pid": os.getpid()}
+
+
 def _refusal(error: MemdeskError) -> dict[str, object]:
-    return {"refused": [type(error).__name__, *error.args]}
+    return _self() | {"refused": [type(error).__name__, *error.args]}
 
 
 async def _say(writer: asyncio.StreamWriter, message: object) -> None:

@@ -21,14 +21,13 @@ from memdesk.errors import MemdeskError, StoreError
 from memdesk.limits import limited
 from memdesk.link import values
 from memdesk.link.lines import lines
-from memdesk.moment import written_in
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
     from collections.abc import Callable, Iterator
-    from concurrent.futures import ThreadPoolExecutor
     from contextlib import AbstractContextManager
 
+    from memdesk.mcp.connection import Pools
     from memdesk.service import Service
 
 log = logging.getLogger(__name__)
@@ -53,19 +52,19 @@ async def serve(
     reader: StreamReader,
     writer: StreamWriter,
     service: Callable[[], Service],
-    pool: ThreadPoolExecutor,
+    pools: Pools,
     *,
     busy: Callable[[], AbstractContextManager[None]] = nullcontext,
-    zone: str = "",
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> None:
     """Serve one connection until it ends, and close it.
 
     Each call runs on the pool, inside `busy()` from its first byte to its answer's last. Is the
     connection lost meanwhile, or this cancelled, the call is no longer wanted: it stops before its
     next write. `service` is asked on the pool for each call; what it raises is told to the caller.
-    Dates without an offset are meant in `zone`, where one is named.
+    `around()` is held around the verb itself, in its thread.
     """
-    calls = _Calls(reader, writer, service, pool, zone)
+    calls = _Calls(reader, writer, service, pools, around)
     try:
         with suppress(ConnectionError):
             async for line in lines(reader):
@@ -94,21 +93,21 @@ class _Calls:
         reader: StreamReader,
         writer: StreamWriter,
         service: Callable[[], Service],
-        pool: ThreadPoolExecutor,
-        zone: str,
+        pools: Pools,
+        around: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._service = service
-        self._pool = pool
-        self._zone = zone
+        self._pools = pools
+        self._around = around
 
     async def understood(self, line: bytes) -> dict[str, Any]:
         """Return the request of a line; what is none has no verb, and is answered so."""
         try:
             if len(line) < _INLINE:
                 return values.read_line(line)
-            reading = self._begin(partial(values.read_line, line), waits=False)
+            reading = self._begin(partial(values.read_line, line), _READS[0])
             return await asyncio.wrap_future(reading)
         except StoreError:
             return {}
@@ -117,7 +116,7 @@ class _Calls:
         """Run a verb and tell its caller what became of it; False when nobody listens any more."""
         gone, told = threading.Event(), _Told()
         work = partial(self._run, request, _until(request), gone, told)
-        future = self._begin(work, waits=request.get("verb") in _WAITING)
+        future = self._begin(work, request.get("verb"))
         done = asyncio.wrap_future(future)
         done.add_done_callback(told.wake)
         try:
@@ -144,7 +143,7 @@ class _Calls:
                 kwargs["progress"] = told.progress
             seconds, long = max(0.0, until - time.monotonic()), verb in _LONG
             limit = limited(seconds=seconds, wanted=lambda: not gone.is_set(), long=long)
-            with limit, written_in(self._zone):
+            with limit, self._around():
                 result = getattr(self._service(), verb)(*args, **kwargs)
             return "result", values.text(values.pack(result))
         except BaseException as error:  # noqa: BLE001 - whatever it is, the caller hears of it
@@ -179,9 +178,11 @@ class _Calls:
         self._writer.write(line)
         await self._writer.drain()
 
-    def _begin(self, work: Callable[[], Any], *, waits: bool) -> Future[Any]:
+    def _begin(self, work: Callable[[], Any], verb: object) -> Future[Any]:
         try:
-            return _on_a_thread(work) if waits else self._pool.submit(work)
+            if verb in _WAITING:
+                return _on_a_thread(work)
+            return (self._pools.reads if verb in _READS else self._pools.writes).submit(work)
         except RuntimeError as error:  # the daemon ends: the caller asks the next one
             raise ConnectionAbortedError from error
 

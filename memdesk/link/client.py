@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from memdesk.answers import Changed, Page, Profile, Recalled, Remembered, Stats
 from memdesk.link.calls import Call, Calls
-from memdesk.memory import PERSONAL, Filter, Memory, check_space, new_id
+from memdesk.memory import PERSONAL, Filter, Memory, check_space, new_id, now
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from memdesk.answers import Revision
     from memdesk.catalog import ModelSpec
@@ -102,9 +103,18 @@ class ServiceClient:
         actor: str = "person",
         change: str | None = None,
         fresh: bool = False,
+        since: datetime | None = None,
     ) -> Remembered:
-        """Store a draft, unless the same is there; it is on the disk when this returns."""
-        return self._write(Remembered, "remember", (draft,), change, fresh, actor=actor)
+        """Store a draft, unless the same is there; it is on the disk when this returns.
+
+        `since` is when a `change` that is asked again was asked first: what somebody has forgotten
+        after that stays forgotten.
+        """
+        if change is None:
+            since = now()  # for when it has to be asked again
+        return self._write(
+            Remembered, "remember", (draft,), change, fresh, actor=actor, since=since
+        )
 
     def remember_many(
         self,

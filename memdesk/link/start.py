@@ -10,8 +10,8 @@ import sys
 import time
 
 from memdesk import __version__
-from memdesk.link.address import HOME, home_of
-from memdesk.link.visit import Joined, NoDaemon, dismiss, visit
+from memdesk.link.address import HOME, PROTOCOL, home_of
+from memdesk.link.visit import Joined, NoDaemon, Refused, checked, dismiss, visit
 
 DIRECT = "MEMDESK_DIRECT"
 """Set it to 1 and nothing is started or asked: everything works in its own process."""
@@ -20,6 +20,7 @@ READY = b"ready"
 OUTPUT = "daemon.out"
 """The file in the store's folder for what a daemon says before it has its log."""
 TURN = "daemon.start"
+_LONGEST_OUTPUT = 65536
 _STARTS_WITHIN = 30.0
 _POLL = 0.01
 
@@ -47,6 +48,19 @@ def join(home: str, greeting: dict[str, object]) -> Joined:
         if joined:
             joined.link.close()
         joined = _started(home, greeting)
+    return _accepted(joined)
+
+
+def _accepted(joined: Joined) -> Joined:
+    """Return a connection on which the daemon waits for us; raises `Refused` and `NoDaemon`."""
+    if joined.welcome.get("memdesk") != PROTOCOL:
+        joined.link.close()
+        raise NoDaemon(f"the one that serves is memdesk {joined.welcome.get('version')}")
+    try:
+        checked(joined.welcome)
+    except Refused:
+        joined.link.close()
+        raise
     return joined
 
 
@@ -70,7 +84,7 @@ def _started(home: str, greeting: dict[str, object]) -> Joined:
                 if joined:
                     dismiss(home, "a newer memdesk takes over")
                 try:
-                    spawn(home)
+                    spawn(home, hosts=greeting["kind"] == "mcp")
                 except NoDaemon:
                     # Somebody else may have started one, such as the system at login.
                     if joined := visit(home, greeting):
@@ -82,26 +96,31 @@ def _started(home: str, greeting: dict[str, object]) -> Joined:
     raise NoDaemon("none came up in time")
 
 
-def spawn(home: str) -> None:
+def spawn(home: str, *, hosts: bool) -> None:
     """Start a daemon that outlives this process, and wait until it listens; raises `NoDaemon`.
 
-    It is nobody's child: hosts that end their servers end whole process trees.
+    It is nobody's child: hosts that end their servers end whole process trees. With `hosts` it
+    gets ready for those at once.
     """
     import subprocess
 
-    command = [sys.executable, "-m", "memdesk", "daemon", "run", "--detached"]
+    # -P: the folder it is started in is not where our modules are.
+    command = [sys.executable, "-P", "-m", "memdesk", "daemon", "run", "--detached"]
+    command += ["--hosts"] if hosts else []
+    # Its zone is the system's; each caller tells its own.
+    environ = {name: value for name, value in os.environ.items() if name != "TZ"}
     try:
-        output = os.open(
-            os.path.join(home, OUTPUT), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600
-        )
+        output = os.open(_output(home), os.O_WRONLY | os.O_CREAT | os.O_APPEND, mode=0o600)
         with open(output, "wb") as errors:
+            if errors.tell() > _LONGEST_OUTPUT:
+                errors.truncate(0)
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 cwd="/",
-                env=os.environ | {HOME: home},
+                env=environ | {HOME: home},
                 start_new_session=True,
             )
     except OSError as error:
@@ -114,8 +133,12 @@ def spawn(home: str) -> None:
         raise NoDaemon(words.decode(errors="replace").strip() or _last_words(home))
 
 
+def _output(home: str) -> str:
+    return os.path.join(home, OUTPUT)
+
+
 def _last_words(home: str) -> str:
-    with open(os.path.join(home, OUTPUT), encoding="utf-8", errors="replace") as file:
+    with open(_output(home), encoding="utf-8", errors="replace") as file:
         lines = file.read().strip().splitlines()
     return lines[-1] if lines else "it ended without a word"
 

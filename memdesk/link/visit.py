@@ -6,6 +6,7 @@ Standard library only: a host's server and every command come through here.
 import os
 import signal
 import socket
+import time
 
 from memdesk import __version__
 from memdesk.link.address import PROTOCOL, Address, connect, hear, peer, read_address, say
@@ -44,13 +45,14 @@ def hello(kind: str, **more: object) -> dict[str, object]:
         folder = ""
     said: dict[str, object] = {"memdesk": PROTOCOL, "kind": kind, "version": __version__}
     zone = os.environ.get("TZ", "")
-    return said | {"pid": os.getpid(), "cwd": folder, "env": {"TZ": zone} if zone else {}} | more
+    where = {"TZ": zone, "offset": time.localtime().tm_gmtoff} if zone else {}
+    return said | {"pid": os.getpid(), "cwd": folder, "env": where} | more
 
 
 def visit(home: str, greeting: dict[str, object]) -> Joined | None:
-    """Return a connection to the daemon that runs, or None where none does.
+    """Return a connection to the daemon that runs and what it says to it; None where none does.
 
-    Raises `NoDaemon` for one that does not answer, and `Refused`.
+    Raises `NoDaemon` for one that does not answer.
     """
     address = read_address(home)
     if address is None:
@@ -77,17 +79,16 @@ def _greeted(link: socket.socket, address: Address, greeting: dict[str, object])
     except (OSError, ValueError):  # it was just leaving
         link.close()
         return None
-    if refused := welcome.get("refused"):
-        raise _refusal(refused)
-    if welcome.get("memdesk") != PROTOCOL:
-        raise NoDaemon(f"process {address.pid} is of another version of memdesk")
     link.settimeout(None)
     return Joined(link, welcome)
 
 
-def _refusal(told: object) -> Refused:
-    assert isinstance(told, list)
-    return Refused(str(told[0]), told[1:])
+def checked(told: dict[str, object]) -> dict[str, object]:
+    """Return what the daemon said; raises `Refused` when it was a refusal."""
+    refused = told.get("refused")
+    if isinstance(refused, list):
+        raise Refused(str(refused[0]), refused[1:])
+    return told
 
 
 def ask(home: str, request: dict[str, object]) -> dict[str, object] | None:
@@ -105,9 +106,7 @@ def ask(home: str, request: dict[str, object]) -> dict[str, object] | None:
             told = hear(link)
         except OSError as error:
             raise NoDaemon(f"the daemon did not answer: {error}") from None
-    if refused := told.get("refused"):
-        raise _refusal(refused)
-    return told
+    return checked(told)
 
 
 def dismiss(home: str, why: str) -> int | None:
@@ -142,8 +141,11 @@ def _kill(home: str) -> int:
     address = read_address(home)
     if address is None:
         raise NoDaemon("it has just gone")
-    with connect(address, _ANSWERS_WITHIN) as link:
-        pid = peer(link)[0]
+    try:
+        with connect(address, _ANSWERS_WITHIN) as link:
+            pid = peer(link)[0]
+    except OSError as error:
+        raise NoDaemon(f"{address.path}: {error.strerror or error}") from None
     if not pid:
         raise NoDaemon(f"process {address.pid} does not answer; end it by hand")
     os.kill(pid, signal.SIGKILL)

@@ -9,7 +9,8 @@ import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from memdesk.mcp.log import describe
 
@@ -22,7 +23,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 THREADS = 8
+AT_ONCE = 4
+"""Reads, and writes, of one host that are worked on at once: the others' need threads, too."""
 _log = logging.getLogger(__name__)
+
+
+class Pools(NamedTuple):
+    """Threads for reads, and others for writes, which may wait long for each other."""
+
+    reads: ThreadPoolExecutor
+    writes: ThreadPoolExecutor
+
+    @classmethod
+    def of(cls, threads: int) -> Self:
+        """Return pools of so many threads each; none is started before it has work."""
+        return cls(
+            ThreadPoolExecutor(threads, thread_name_prefix="memdesk-read"),
+            ThreadPoolExecutor(threads, thread_name_prefix="memdesk-write"),
+        )
 
 
 class Change(NamedTuple):
@@ -30,6 +48,8 @@ class Change(NamedTuple):
 
     id: str | None
     fresh: bool
+    since: datetime | None = None
+    """When it was asked for first, if that is known."""
 
 
 class Connection:
@@ -43,22 +63,25 @@ class Connection:
         open_service: Callable[[], Service],
         *,
         space: str | None = None,
-        pool: ThreadPoolExecutor | None = None,
+        pools: Pools | None = None,
         nonce: str = "",
-        again: Iterable[str | int] = (),
+        again: Iterable[tuple[str | int, float]] = (),
         around: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         """Prepare to serve; nothing is opened yet.
 
         `nonce` names the host's session, over the death of a daemon too, and `again` the requests
-        that it has put to another one before; `around` is held around each call, in its thread.
+        that it has put to another one before, with the time of each in seconds since 1970; `around`
+        is held around each call, in its thread.
         """
         self.space = space
         """The space that a call without one means; None for the service's default."""
         self._open = open_service
-        self._pool = pool or ThreadPoolExecutor(THREADS, thread_name_prefix="memdesk")
+        self._pools = pools or Pools.of(THREADS)
+        self._reads = asyncio.Semaphore(AT_ONCE)
+        self._writing = asyncio.Semaphore(AT_ONCE)
         self._nonce = nonce
-        self._again = {str(id) for id in again}  # the SDK tells tools every id as a string
+        self._again = {str(id): at for id, at in again}  # the SDK tells every id as a string
         self._around = around
         self._opening = threading.Lock()
         self._service: Service | None = None
@@ -72,14 +95,16 @@ class Connection:
 
     async def read(self, work: Callable[[Service], T]) -> T:
         """Return what `work` answers, run on a thread."""
-        return await asyncio.wrap_future(self._pool.submit(self._run, work))
+        async with self._reads:
+            return await asyncio.wrap_future(self._pools.reads.submit(self._run, work))
 
     async def write(self, work: Callable[[Service], T]) -> T:
         """Return what `work` answers; `settle` waits for it even if its caller has gone."""
-        future = self._pool.submit(self._run, work)
-        self._writes.add(future)
-        future.add_done_callback(self._writes.discard)
-        return await asyncio.wrap_future(future)
+        async with self._writing:
+            future = self._pools.writes.submit(self._run, work)
+            self._writes.add(future)
+            future.add_done_callback(self._writes.discard)
+            return await asyncio.wrap_future(future)
 
     def change(self, request: str, *asked: object) -> Change:
         """Return the change that a write request makes: the same one when it is put again.
@@ -88,12 +113,11 @@ class Connection:
         """
         if not self._nonce:
             return Change(None, fresh=True)
-        fresh = request not in self._again
-        self._again.discard(request)
+        at = self._again.pop(request, None)
         told = repr((self._nonce, request, asked)).encode(errors="replace")
-        return Change(
-            str(uuid.UUID(bytes=hashlib.sha256(told).digest()[:16], version=4)), fresh=fresh
-        )
+        id = uuid.UUID(bytes=hashlib.sha256(told).digest()[:16], version=4)
+        since = None if at is None else datetime.fromtimestamp(at, UTC)
+        return Change(str(id), fresh=at is None, since=since)
 
     def warm_in(self, seconds: float) -> None:
         """Open the store and load the model in the background, `seconds` from now or earlier.
@@ -121,7 +145,7 @@ class Connection:
     def _start_warming(self) -> None:
         if not self._warmed:
             self._warmed = True
-            self._pool.submit(self._warm)
+            self._pools.reads.submit(self._warm)
 
     def _warm(self) -> None:
         try:

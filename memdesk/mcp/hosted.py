@@ -128,9 +128,19 @@ class _Session:
                     self._writer.write(line.encode() + b"\n")
                     await self._writer.drain()
                 except ConnectionError:
+                    await self._give_up()
                     return
                 if isinstance(message, JSONRPCResponse | JSONRPCError):
                     await self._close(message.id)
+
+    async def _give_up(self) -> None:
+        """Owe nothing to a host that is gone, and take in no more of its requests."""
+        if self._visit.reading:
+            self._visit.reading.cancel()
+        async with self._changed:
+            self._open.clear()
+            self._visit.open = 0
+            self._changed.notify_all()
 
     async def _close(self, id: Any) -> None:
         async with self._changed:

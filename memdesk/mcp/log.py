@@ -72,8 +72,8 @@ def to_stderr() -> None:
     logging.raiseExceptions = False
 
 
-def to_file(folder: Path, name: str = FILE, level: int = logging.WARNING) -> None:
-    """Write them to a rotating file in `folder` as well, readable by its owner only.
+def to_file(folder: Path, name: str = FILE, level: int = logging.WARNING) -> logging.Handler:
+    """Write them to a rotating file in `folder` as well, readable by its owner only; return that.
 
     With a lower `level` what memdesk itself tells of its doings goes there too.
     """
@@ -84,3 +84,4 @@ def to_file(folder: Path, name: str = FILE, level: int = logging.WARNING) -> Non
     logging.getLogger().addHandler(handler)
     if level < logging.WARNING:
         logging.getLogger("memdesk").setLevel(level)
+    return handler

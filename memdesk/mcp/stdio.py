@@ -65,7 +65,7 @@ def parse(argv: list[str]) -> dict[str, str]:
     for word in words:
         name, given, value = word.partition("=")
         if name not in (*_OPTIONS, _SESSION):
-            raise Invalid(word[:60], f"is not an option; there are {' and '.join(_OPTIONS)}")
+            raise Invalid(word[:60], f"is not an option; there are {', '.join(_OPTIONS)}, --direct")
         options[name] = value if given else next(words, "")
         if not options[name]:
             raise Invalid(name, "needs a value")
@@ -84,7 +84,7 @@ def run(
     space: str | None = None,
     logs: Callable[[], Path] | None = None,
     nonce: str = "",
-    again: Sequence[str | int] = (),
+    again: Sequence[tuple[str | int, float]] = (),
 ) -> None:
     """Serve standard input and output, then end the process without waiting for its threads."""
     wire.guard()

@@ -83,7 +83,9 @@ async def remember(
             replaces=replaces or None,
         )
         change = connection.change(ctx.request_id, "remember", draft)
-        done = service.remember(draft, actor=client, change=change.id, fresh=change.fresh)
+        done = service.remember(
+            draft, actor=client, change=change.id, fresh=change.fresh, since=change.since
+        )
         return render.remembered(done)
 
     return await connection.write(work)

@@ -12,6 +12,7 @@ from memdesk.service.duties import WARMING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from memdesk.answers import Changed, Page, Profile, Recalled, Remembered, Revision, Stats
@@ -130,9 +131,14 @@ class Service:
         actor: str = "person",
         change: str | None = None,
         fresh: bool = False,
+        since: datetime | None = None,
     ) -> Remembered:
-        """Store a draft, unless the same is there; it is on the disk when this returns."""
-        return writing.remember(self._core, draft, actor, change, fresh=fresh)
+        """Store a draft, unless the same is there; it is on the disk when this returns.
+
+        `since` is when a `change` that is asked again was asked first: what somebody has forgotten
+        after that stays forgotten.
+        """
+        return writing.remember(self._core, draft, actor, change, fresh=fresh, since=since)
 
     def remember_many(
         self,

@@ -161,6 +161,13 @@ def _index_with(embedder: Embedding, beside: Store, memories: list[Memory]) -> N
 
 def reindex(core: Core, progress: Callable[[int, int], None] | None) -> int:
     """Build what search reads anew from the memories; return how many there are."""
+    try:
+        return _reindex(core, progress)
+    finally:  # whatever came of it, what has lost its vectors gets them back
+        indexing.embed_in_background(core)
+
+
+def _reindex(core: Core, progress: Callable[[int, int], None] | None) -> int:
     store = core.store()
     total = sum(store.counts("state").get(state, 0) for state in (LIVE, TRASHED, REPLACED))
     done = 0

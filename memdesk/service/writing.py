@@ -40,7 +40,13 @@ _REASON = "forgotten because"
 
 
 def remember(
-    core: Core, draft: Draft, actor: str, change: str | None, *, fresh: bool = False
+    core: Core,
+    draft: Draft,
+    actor: str,
+    change: str | None,
+    *,
+    fresh: bool = False,
+    since: datetime | None = None,
 ) -> Remembered:
     """Store a draft, unless the same is there; it is on the disk when this returns."""
     checked = check(draft, now())
@@ -51,7 +57,9 @@ def remember(
         in_time(begun.coming)  # a cold model loads before the lock is taken, not under it
     with core.writing(actor, change) as write:
         first = None if fresh else _first_result(write.store, change, checked.memory)
-        if known := first or _known(core, write, checked):
+        if first:
+            _index_if_missing(core, write.store, first.id)
+        if known := first or _known(core, write, checked, None if fresh else since):
             return known
         memory = _store(write, checked.memory)
         made = begun.rows(write.store, memory)
@@ -60,6 +68,12 @@ def remember(
     if pending:
         indexing.embed_in_background(core)
     return Remembered(memory.id, "stored", memory.space, checked.removed, memory.replaces, pending)
+
+
+def _index_if_missing(core: Core, store: Store, id: str) -> None:
+    """Give search a memory that a crash had cut off from it: its host waits for it to be found."""
+    if not store.passages_of([id]):
+        indexing.rebuild(store, list(store.get([id]).values()), core)
 
 
 def _store(write: Writing, draft: Memory) -> Memory:
@@ -82,8 +96,11 @@ def _replaceable(store: Store, id: str) -> Memory:
     return old
 
 
-def _known(core: Core, write: Writing, draft: Checked) -> Remembered | None:
-    """Answer for a draft whose text is there already; a trashed or expired one comes back."""
+def _known(core: Core, write: Writing, draft: Checked, since: datetime | None) -> Remembered | None:
+    """Answer for a draft whose text is there already; a trashed or expired one comes back.
+
+    But not one that somebody has forgotten after `since`, when this was asked for first.
+    """
     memory = draft.memory
     same = write.store.same_texts([memory.content_hash])
     twin = _best_twin((each for each in same if identity(each) == identity(memory)), write.at)
@@ -91,6 +108,8 @@ def _known(core: Core, write: Writing, draft: Checked) -> Remembered | None:
         return None
     outcome = "duplicate"
     changed = []
+    if twin.state == TRASHED and since and twin.updated_at > since:
+        return Remembered(twin.id, outcome, twin.space, draft.removed)
     if twin.state == TRASHED or _expired(twin, write.at):
         outcome = "restored"
         changed.append((twin, replace(twin, state=LIVE, expires_at=memory.expires_at)))
