@@ -218,12 +218,18 @@ class Shim:
         """Let the daemon answer what was asked, then tell it that the host has gone."""
         with self._state:
             self._ended = True
-            self._state.wait_for(lambda: not self._asked, _AT_END)
+            while self._asked and (self._one_less() or self._writing.locked()):
+                continue  # it is answered, or the host takes its time to read
             link = self._link
         threading.Timer(_LOOK, self._end).start()
         if link is not None:
             with contextlib.suppress(OSError):
                 link.shutdown(socket.SHUT_WR)
+
+    def _one_less(self) -> bool:
+        """Wait until one more request is answered; False when that takes too long."""
+        open_ = len(self._asked)
+        return self._state.wait_for(lambda: len(self._asked) < open_, _AT_END)
 
     def _end(self) -> None:
         with self._writing:  # never in the middle of a line

@@ -106,9 +106,9 @@ class FakeService:
     def scope(self, space: str | None) -> tuple[str, ...]:
         return tuple(dict.fromkeys((space or "personal", "personal")))
 
-    def remember(self, draft: Draft, *, actor: str, change: str | None, fresh: bool) -> Remembered:
+    def remember(self, draft: Draft, *, actor: str, **asked: Any) -> Remembered:
         self._verb("remember", (draft, actor))
-        self.changes.append((change, fresh))
+        self.changes.append((asked["change"], asked["fresh"]))
         text, removed = clean_text(draft.text)
         for known in self.memories.values():
             if known.text == text and known.space == draft.space:

@@ -525,6 +525,7 @@ def test_one_in_the_foreground_takes_over_from_the_one_that_serves(home: Home) -
             command, env=os.environ | home.env, stderr=subprocess.PIPE, text=True
         ) as staying:
             assert staying.stderr is not None
+            assert f"takes over from process {before}" in staying.stderr.readline()
             assert "memdesk listens on" in staying.stderr.readline()
             assert "What is always" in host.call("profile")
             assert home.daemon == staying.pid != before

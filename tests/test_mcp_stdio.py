@@ -258,7 +258,7 @@ def test_a_host_that_stops_reading_is_survived() -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--spaces", "x"], "--spaces: is not an option; there are --space and --tools"),
+        (["--spaces", "x"], "--spaces: is not an option; there are --space, --tools, --direct"),
         (["--space"], "--space: needs a value"),
         (["--space="], "--space: needs a value"),
         (["--space", "../x"], "--space: must be 1 to 100 letters"),

@@ -15,7 +15,9 @@ import pytest
 from daemon_home import ID, MCP, OLD, FakeDaemon, Home, Line, ended
 from mcp_session import DEADLINE, MODERN, Session
 
-from memdesk.link.address import LONGEST_LINE, default_home
+from memdesk import __version__
+from memdesk.link.address import PROTOCOL, default_home
+from memdesk.shim import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,7 +168,7 @@ def test_a_new_daemon_hears_where_the_session_stands(host: Session, fake: FakeDa
         assert [line.next()["id"] for _ in open_] == open_
     with fake.receive() as line:
         assert line.greeting["nonce"] == nonce
-        assert line.greeting["again"] == open_
+        assert [id for id, _ in line.greeting["again"]] == open_
         told = [line.next() for _ in range(5)]
         assert [each["method"] for each in told[:2]] == ["initialize", "notifications/initialized"]
         assert told[0]["params"]["clientInfo"]["name"] == host.client
@@ -309,7 +311,7 @@ def test_a_daemon_of_another_protocol_is_not_used(host: Session, fake: FakeDaemo
     """The host is served in its server's own process, and told why on standard error."""
     fake.receive({"memdesk": 99, "version": "9.9"}).link.close()
     host.open()
-    host.hear("serving without a daemon: process")
+    host.hear("serving without a daemon: the one that serves is memdesk 9.9")
     assert len(host.request("tools/list")["result"]["tools"]) == 6
 
 
@@ -322,7 +324,7 @@ def test_a_session_goes_on_where_no_daemon_can_be_had_any_more(
         line.next()
     fake.receive({"memdesk": 99, "version": "9.9"}).link.close()
     assert len(host.wait(id)["result"]["tools"]) == 6
-    host.hear("going on without a daemon: process")
+    host.hear("going on without a daemon: the one that serves is memdesk 9.9")
     host.leave()
     assert host.finish(DEADLINE) == 0
     assert set(host.answers) == {1, id}
@@ -331,7 +333,9 @@ def test_a_session_goes_on_where_no_daemon_can_be_had_any_more(
 def test_a_refusal_ends_the_server_with_a_sentence(home: Home, fake: FakeDaemon) -> None:
     """Arguments that the daemon refuses are the person's to correct."""
     with home.host("--tools", "all") as host:
-        with fake.receive({"refused": ["Invalid", "--tools", "there is only core"]}) as line:
+        told = {"memdesk": PROTOCOL, "version": __version__, "pid": os.getpid()}
+        no = ["Invalid", "--tools", "there is only core"]
+        with fake.receive(told | {"refused": no}) as line:
             assert line.greeting["tools"] == "all"
         assert host.finish(DEADLINE) == 2
         assert host.errors == ["memdesk mcp: --tools: there is only core\n"]
@@ -496,7 +500,7 @@ def test_the_longest_line_is_answered_and_one_longer_is_refused(home: Home) -> N
             head += b'{"name":"remember","arguments":{"text":"'
             tail = b'"}}}\n'
             host.send_raw(head)
-            host.send_raw(b"x" * (LONGEST_LINE - len(head) - len(tail) + longer))
+            host.send_raw(b"x" * (LONGEST - len(head) - len(tail) + longer))
             host.send_raw(tail)
             answer = host.wait(host._next)
             assert answer.get("error", {}).get("code") == code
