@@ -29,8 +29,18 @@ def main() -> int:
             return _mcp(argv[1:])
         if argv[:2] == ["daemon", "run"] and _DETACHED in argv:
             return _daemon(hosts="--hosts" in argv)
+    return _command(argv)
+
+
+def _command(argv: list[str]) -> int:
+    """Run a command; most are over before a collection of their imports would pay."""
+    import gc
+
+    gc.disable()
     from memdesk.cli.app import run
 
+    gc.enable()
+    gc.freeze()
     return run(argv)
 
 
