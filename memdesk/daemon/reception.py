@@ -47,10 +47,9 @@ class Reception:
             if peer(writer.get_extra_info("socket"))[1] != os.getuid():
                 _log.warning("a process of another user was turned away")
                 return
-            if self.closed:
-                return
             greeting = json.loads(await asyncio.wait_for(reader.readline(), _GREETS_WITHIN))
-            await self._receive(greeting, reader, writer)
+            if not self.closed:
+                await self._receive(greeting, reader, writer)
         except MemdeskError as error:
             await _say(writer, _refusal(error))
         except asyncio.CancelledError:

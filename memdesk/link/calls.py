@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from memdesk.errors import Invalid, StoreError
 from memdesk.link import values
+from memdesk.link.address import LONGEST_LINE
 
 if TYPE_CHECKING:
     import socket
@@ -55,7 +56,7 @@ class Call:
                 "progress": self.progress is not None,
             }
         )
-        if len(line) > values.LONGEST:
+        if len(line) > LONGEST_LINE:
             raise Invalid("arguments", f"of {self.verb} are {len(line):,} bytes long; send less")
         return line
 

@@ -20,8 +20,6 @@ from memdesk.answers import Changed, Duty, Hit, Page, Profile, Recalled, Remembe
 from memdesk.errors import MemdeskError, StoreError
 from memdesk.memory import Draft, Edit, Filter, Memory, Source
 
-LONGEST = 64 << 20
-"""The longest line that a daemon reads, in bytes; nothing that can be stored needs more."""
 _KIND = "$"
 _SPEC = "ModelSpec"
 _PLAIN = frozenset({type(None), bool, int, float, str})
