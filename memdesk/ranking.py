@@ -7,7 +7,7 @@ reciprocal ranks), each divided by its own list's best; a memory counts with its
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from memdesk.passages import Found
@@ -104,6 +104,30 @@ _ASKING = frozenset(  # one word beside the other is easier to read than a list
         "yours",
     ]
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Which parts of the recipe are used; all of them, but for measuring what each is worth.
+
+    A field whose metadata says `indexed` decides what a store keeps, so a store made without it has
+    to be made anew.
+    """
+
+    passages: bool = field(default=True, metadata={"indexed": True})
+    """Long texts are cut into passages (RECALL.md, recipe Z 2)."""
+    date_words: bool = field(default=True, metadata={"indexed": True})
+    """The date stands before the text as words (RECALL.md, recipe Z 1)."""
+    neighbours: bool = True
+    """Turns are judged together with those beside them (RECALL.md, recipe Z 1)."""
+    score_fusion: bool = True
+    """Scores are fused; else ranks, as `1 / (60 + rank)` (RECALL.md, recipe Z 4)."""
+    roles: bool = True
+    """The person's own words count more in chats with an assistant (RECALL.md, recipe Z 5)."""
+    when: bool = True
+    """Questions after a time prefer memories that tell one (RECALL.md, recipe Z 5)."""
+    ranges: bool = True
+    """A date named in the question prefers memories of that time (RECALL.md, recipe Z 5)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from memdesk.embedder import Embedding
     from memdesk.memory import Memory
+    from memdesk.ranking import Recipe
     from memdesk.service.duties import Child
     from memdesk.store import Store
 
@@ -87,6 +88,8 @@ class Core:
     models: Callable[[str], Embedding] | None
     """Gives the model of a name, for a store whose vectors are another model's."""
     background: bool
+    recipe: Recipe
+    """Which parts of the ranking are used."""
     on_open: Callable[[Core], None]
     notes: list[str] = field(default_factory=list)
     """What a person should know of this store, found while opening it."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from memdesk.errors import ModelError
 from memdesk.memory import PERSONAL, Filter, check_space
+from memdesk.ranking import Recipe
 from memdesk.service import indexing, loading, reading, undoing, upkeep, watching, writing
 from memdesk.service.core import Core
 from memdesk.service.duties import WARMING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from memdesk.service.duties import Child, Duties
 
 _EVERYTHING = Filter()
+_RECIPE = Recipe()
 
 
 class Service:
@@ -44,12 +46,14 @@ class Service:
         maintain: Callable[[], Child | None] | None = None,
         models: Callable[[str], Embedding] | None = None,
         background: bool = True,
+        recipe: Recipe = _RECIPE,
     ) -> None:
         """Prepare a desk on the folder `home`; nothing is opened until a verb needs it.
 
         `wait` is how long a write waits for the lock, in seconds; `maintain` starts the
         maintenance child; `models` gives the model of a name, for a store of another model;
-        `background` embeds what waits beside the calls.
+        `background` embeds what waits beside the calls; `recipe` is for measuring recall without
+        one of its parts.
         """
         self._core = Core(
             home,
@@ -59,6 +63,7 @@ class Service:
             maintain,
             models,
             background,
+            recipe,
             on_open=indexing.opened,
         )
 
