@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 from bench import speed
+from bench.recall import command as recall
 
-BENCHMARKS = {"speed": speed.main}
+BENCHMARKS = {"recall": recall.main, "speed": speed.main}
 
 
 def main(argv: list[str]) -> int:

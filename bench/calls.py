@@ -34,9 +34,9 @@ def recall(bench: Bench) -> Iterator[Row]:
             fresh.append(ask(server, asked[WARM_UP : WARM_UP + scale.questions]))
             _save(server, (next(more).text for _ in range(scale.in_use)))
             used.append(ask(server, asked[-scale.questions :]))
-    yield from spread("recall", f"recall at {stores.size:,}", fresh, targets=(15, 40))
+    yield from spread("recall", f"recall at {stores.size:,}", fresh, targets=(12, 30))
     what = f"recall after {scale.in_use:,} single saves"
-    yield from spread("recall", what, used, targets=(15, 40), note=_MAINTAINED)
+    yield from spread("recall", what, used, targets=(12, 30), note=_MAINTAINED)
 
 
 def crowd(bench: Bench) -> Iterator[Row]:
@@ -49,7 +49,7 @@ def crowd(bench: Bench) -> Iterator[Row]:
             ask(server, asked[:WARM_UP])
             took.append(ask(server, asked[WARM_UP:]))
     note = "documents' vectors: 5,000 real ones with noise; questions by the real model"
-    yield from spread("crowd", f"recall at {scale.many:,}", took, targets=(30, None), note=note)
+    yield from spread("crowd", f"recall at {scale.many:,}", took, targets=(25, 50), note=note)
 
 
 def ask(server: Session, asked: Sequence[str]) -> list[float]:

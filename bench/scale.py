@@ -25,6 +25,8 @@ class Scale:
     """Starts of each server and of each command, which vary most."""
     memories: int = 10_000
     many: int = 100_000
+    large: tuple[int, ...] = (100_000, 1_000_000)
+    """Memories of the stores that are written straight to the tables."""
     questions: int = 200
     saves: int = 200
     in_use: int = 500
@@ -37,7 +39,15 @@ class Scale:
     """Saves after which the server's memory is measured again."""
 
 
-QUICK = Scale(runs=2, loads=1, starts=5, commits=(500, 1_000), busy_seconds=2.0, at_once=200)
+QUICK = Scale(
+    runs=2,
+    loads=1,
+    starts=5,
+    large=(100_000,),
+    commits=(500, 1_000),
+    busy_seconds=2.0,
+    at_once=200,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import calls, footprint, loads, shims, starts, together
+from bench import calls, footprint, large, loads, shims, starts, together
 from bench.machine import Machine, load_average, this_machine
 from bench.scale import QUICK, Bench, Scale
 from bench.stores import Stores
@@ -40,12 +40,15 @@ ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "remember": calls.remember,
     "document": calls.document,
     "crowd": calls.crowd,
+    "large": large.large,
     "eight": together.eight,
     "saves": together.saves,
     "four": footprint.four,
     "memory": footprint.memory,
 }
 """The benchmarks by name, in the order in which they run."""
+_WHEN_ASKED = ("large",)
+"""Those that take many minutes and run only where they are named."""
 
 _OF_A_DEVELOPER = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 
@@ -80,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
     scale = QUICK if options.quick else Scale()
     if options.runs:
         scale = replace(scale, runs=options.runs, loads=options.runs)
-    run = _run(scale, options.only or list(ROWS))
+    run = _run(scale, options.only or [name for name in ROWS if name not in _WHEN_ASKED])
     print(run)
     if options.json:
         told = json.dumps(run.as_json(), indent=1, ensure_ascii=False)

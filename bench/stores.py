@@ -51,7 +51,7 @@ class Stores:
     @cached_property
     def few(self) -> Path:
         """A store with so little in it that its size costs nothing."""
-        home = self._new_home()
+        home = self.new_home()
         _load(home, notes(_FEW, seed=1), self.embedder)
         return home
 
@@ -78,7 +78,7 @@ class Stores:
         """Load the smaller store, in place of one that is there; return the seconds."""
         if self._small:
             shutil.rmtree(self._small)
-        home = self._new_home()
+        home = self.new_home()
         self._say(f"loading {self.size:,} memories")
         took = _load(home, self.notes, self.embedder)
         _maintain(home)
@@ -88,7 +88,7 @@ class Stores:
     @cached_property
     def large(self) -> Path:
         """A store of the larger size, with vectors of a stand-in for the model."""
-        home = self._new_home()
+        home = self.new_home()
         self._say(f"loading {self._large:,} memories with stand-in vectors")
         stand_in = StandIn(self.embedder, [note.text for note in notes(_REAL, seed=1)])
         _load(home, notes(self._large, seed=1), stand_in)
@@ -98,7 +98,7 @@ class Stores:
     @contextmanager
     def copy(self, home: Path) -> Iterator[Path]:
         """Lend a copy of a store that may be written to; its daemon leaves with it."""
-        made = self._new_home()
+        made = self.new_home()
         shutil.copytree(home, made, dirs_exist_ok=True)
         try:
             with daemon_leaves(made), _maintenance_ends(made):
@@ -109,14 +109,15 @@ class Stores:
     @contextmanager
     def empty(self) -> Iterator[Path]:
         """Lend a folder without a store; its daemon leaves with it."""
-        made = self._new_home()
+        made = self.new_home()
         try:
             with daemon_leaves(made):
                 yield made
         finally:
             shutil.rmtree(made, ignore_errors=True)
 
-    def _new_home(self) -> Path:
+    def new_home(self) -> Path:
+        """Return a new, empty folder for a store."""
         return Path(tempfile.mkdtemp(dir=self._folder))
 
 

@@ -46,6 +46,16 @@ class Hit:
     """Place in the vector results, from 1; None when it was not among them."""
     cosine: float | None
     """Cosine of the question and the best passage; None without a vector."""
+    words: float = 0.0
+    """What words gave to the score, those of the turns beside it included."""
+    meaning: float = 0.0
+    """What nearness in meaning gave to the score."""
+    priors: tuple[tuple[str, float], ...] = ()
+    """What else was added or taken away, by the name of its rule (docs/RECALL.md)."""
+    matched: tuple[tuple[int, int], ...] = ()
+    """Where the question's words stand in the passage, in characters of the memory's text."""
+    beside: tuple[Memory, ...] = ()
+    """The turns before and after it in its conversation, when they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,10 @@ class Recalled:
     hits: tuple[Hit, ...]
     degraded: str | None = None
     """Why meaning was not used and only words were, or None."""
+    certainty: float = 0.0
+    """How likely it is that something here answers the question, 0 to 1 (docs/RECALL.md)."""
+    nearest: Hit | None = None
+    """What would have come first, where nothing was certain enough to be an answer."""
 
 
 @dataclass(frozen=True, slots=True)

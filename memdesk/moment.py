@@ -40,25 +40,8 @@ class Moment:
     """year, month, day, minute or second: how much of the date was given."""
     utc_offset_min: int
     """The writer's local offset from UTC then, in minutes."""
-
-    @property
-    def end(self) -> datetime:
-        """The first moment after the stated period: where an inclusive `until` ends."""
-        try:
-            return self._end(self.at + timedelta(minutes=self.utc_offset_min))
-        except (ValueError, OverflowError):  # the calendar ends with the year 9999
-            return datetime.max.replace(tzinfo=UTC)
-
-    def _end(self, local: datetime) -> datetime:
-        if self.precision == "year":
-            ends = local.replace(year=local.year + 1)
-        elif self.precision == "month":
-            ends = (local.replace(day=1) + timedelta(days=32)).replace(day=1)
-        elif self.precision == "day":
-            ends = local + timedelta(days=1)
-        else:
-            return self.at
-        return ends - timedelta(minutes=self.utc_offset_min)
+    end: datetime
+    """The first moment after the stated year, month or day; `at` itself for a time of day."""
 
 
 def parse_moment(text: str, field: str) -> Moment:
@@ -76,10 +59,23 @@ def parse_moment(text: str, field: str) -> Moment:
         date = f"{part['year']}-{part['month'] or '01'}-{part['day'] or '01'}"
         written = datetime.fromisoformat(f"{date}T{clock}{zone}")
         aware = written if zone else _local(written)
-        offset = aware.utcoffset() or timedelta()
-        return Moment(aware.astimezone(UTC), _precision(part), round(offset.total_seconds() / 60))
+        minutes = round((aware.utcoffset() or timedelta()).total_seconds() / 60)
+        at, precision = aware.astimezone(UTC), _precision(part)
+        return Moment(at, precision, minutes, _end(written, precision) or at)
     except (ValueError, OverflowError, OSError) as error:
         raise Invalid(field, f"“{text.strip()[:40]}” is not a date: {error}") from None
+
+
+def _end(written: datetime, precision: str) -> datetime | None:
+    """Return where a year, month or day ends on the clocks here; None for a time of day."""
+    try:
+        if precision == "year":
+            return placed(written.replace(year=written.year + 1))
+        if precision == "month":
+            return placed((written.replace(day=1) + timedelta(days=32)).replace(day=1))
+        return placed(written + timedelta(days=1)) if precision == "day" else None
+    except (ValueError, OverflowError):  # the calendar ends with the year 9999
+        return datetime.max.replace(tzinfo=UTC)
 
 
 @contextmanager
@@ -110,6 +106,19 @@ def _zone(name: str, offset: int) -> tzinfo | None:
 def _local(written: datetime) -> datetime:
     zone = _here.get()
     return written.replace(tzinfo=zone) if zone else written.astimezone()
+
+
+def placed(wall: datetime) -> datetime:
+    """Return the UTC moment at which the clocks here show `wall`, which has no zone.
+
+    Raises `OverflowError` or `ValueError` at the calendar's ends.
+    """
+    return _local(wall).astimezone(UTC)
+
+
+def wall_clock(at: datetime) -> datetime:
+    """Return what the clocks here show at a moment, without a zone."""
+    return at.astimezone(_here.get()).replace(tzinfo=None)
 
 
 def local_time(at: datetime, offset_min: int | None) -> datetime:

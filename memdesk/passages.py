@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 WORDS = 120
 """The longest passage, in words; a CJK character counts as half a word."""
@@ -18,6 +18,8 @@ _END = re.compile(r"(?:(?<![.!?…])[.!?…]++[\"')\]]*+(?=\s)|(?<![。！？])[
 _PIECE = re.compile(rf"[{_CJK}]\s*|[^\s{_CJK}]{{1,200}}\s*|\s+")
 _WORD = re.compile(rf"[{_CJK}]|[^\s{_CJK}]+")
 _CJK_ONE = re.compile(f"[{_CJK}]")
+_SENTENCE = re.compile(r"[^.!?\n。！？؟]*[.!?。！？؟]+|[^.!?\n。！？؟]+")
+_QUESTION_MARKS = frozenset("?？؟")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,11 @@ class Passage:
     """Where it begins in the memory's text, in characters."""
     end: int
     words: str
-    """What the full-text index reads: date words and the stretch itself."""
+    """What the full-text index reads: the terms of the date words and of the stretch itself."""
+    asking: float = 0.0
+    """How much of the stretch are questions, 0 to 1."""
+    timed: bool = False
+    """Whether it tells a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,33 @@ class Found:
     """BM25, when it was found by its words."""
     cosine: float | None
     """Cosine to the question, when the passage has a vector and the question too."""
+    _: KW_ONLY
+    ordinal: int = 0
+    """Its place among the passages of its memory; -1 is the head of a long text."""
+    words: str = ""
+    """What the full-text index reads of it."""
+    space: str = ""
+    session: str | None = None
+    position: int | None = None
+    """The place of its memory in the session."""
+    role: str | None = None
+    speaker: str | None = None
+    at: float = 0.0
+    """When it happened, or else was remembered, in seconds since 1970 (UTC)."""
+    asking: float = 0.0
+    """How much of it are questions, 0 to 1."""
+    timed: bool = False
+    """Whether it tells a time."""
+
+
+def asking(text: str) -> float:
+    """Return how much of a text are questions, by its words: 0 to 1."""
+    told = asked = 0
+    for sentence in _SENTENCE.findall(text):
+        words = len(sentence.split())
+        told += words
+        asked += words if sentence.rstrip()[-1:] in _QUESTION_MARKS else 0
+    return asked / told if told else 0.0
 
 
 def weigh(text: str) -> float:

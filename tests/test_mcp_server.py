@@ -224,9 +224,9 @@ def test_recall_hands_on_its_filters() -> None:
 @pytest.mark.parametrize("field", ["since", "until"])
 def test_a_bad_date_is_told_by_field(field: str) -> None:
     """A date that is none is refused by the name of its argument."""
-    text, failed = call("recall", query="x", **{field: "yesterday"})
+    text, failed = call("recall", query="x", **{field: "whenever"})
     assert failed
-    assert text.startswith(f"{field}: “yesterday” is not a date")
+    assert text.startswith(f"{field}: “whenever” is not a date")
 
 
 def test_recall_keeps_max_tokens() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memdesk.errors import Invalid
-from memdesk.moment import age, parse_moment, written_in
+from memdesk.moment import age, parse_moment, placed, wall_clock, written_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,3 +99,20 @@ def test_without_a_zone_ones_own_holds() -> None:
     here = parse_moment("2026-05-08T09:00", "at")
     with written_in(""):
         assert parse_moment("2026-05-08T09:00", "at") == here
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [("2026-03-29", 23), ("2026-10-25", 25), ("2026-03", 24 * 31 - 1), ("2026", 24 * 365)],
+)
+def test_periods_end_where_clocks_say_so(text: str, hours: int) -> None:
+    """A day or month in which the clocks change is an hour shorter or longer."""
+    moment = parse_moment(text, "until")
+    assert moment.end - moment.at == timedelta(hours=hours)
+
+
+@given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1)))  # noqa: DTZ001 (hypothesis wants it so)
+def test_a_wall_clock_shows_what_was_placed(wall: datetime) -> None:
+    """From a clock on the wall to UTC and back is no change, where the clock showed it at all."""
+    with written_in("Asia/Kolkata"):  # its clocks have never been put forward since 1945
+        assert wall_clock(placed(wall)) == wall

@@ -76,8 +76,8 @@ def filters(function: F) -> F:
             click.option("--space", metavar="S", help="Only from this space."),
             click.option("--kind", "kinds", metavar="K", multiple=True, help="Only of this kind."),
             click.option("--tag", "tags", metavar="T", multiple=True, help="Only with this tag."),
-            click.option("--since", metavar="DATE", help="Only from then on."),
-            click.option("--until", metavar="DATE", help="Only up to then, that day included."),
+            click.option("--since", metavar="WHEN", help="Only from then on: May 2026, monday."),
+            click.option("--until", metavar="WHEN", help="Only up to then, that day included."),
         )
     ):
         function = option(function)
@@ -116,13 +116,13 @@ def build_filter(
 ) -> Filter:
     """Return the filter that the options stand for; raises `Invalid` for a bad date."""
     from memdesk.memory import Filter
-    from memdesk.moment import parse_moment
+    from memdesk.periods import parse_period
 
     return Filter(
         spaces=spaces,
         kinds=kinds,
         tags=tags,
-        since=parse_moment(since, "since").at if since is not None else None,
-        until=parse_moment(until, "until").end if until is not None else None,
+        since=parse_period(since, "since").start if since is not None else None,
+        until=parse_period(until, "until").end if until is not None else None,
         **more,
     )

@@ -12,6 +12,8 @@ from memdesk.cli.page import put_hit
 from memdesk.cli.terminal import Progress, say
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from memdesk.cli.root import Desk
 
 searching = Verbs()
@@ -22,10 +24,12 @@ searching = Verbs()
     "recall",
     example="memdesk search what do I call my bike\n"
     "memdesk search deploy --space website --since 2026-01 --explain\n"
+    "memdesk search where does Ana live --as-of 'last summer'\n"
     "memdesk search birthday --json | jq -r '.hits[].memory.text'",
 )
 @click.argument("query", nargs=-1, required=True)
 @filters
+@click.option("--as-of", metavar="WHEN", help="As the memories stood at the end of then.")
 @click.option("--limit", "-n", default=5, show_default=True, help="The most memories to show.")
 @click.option(
     "--max-tokens",
@@ -45,6 +49,7 @@ def search(
     tags: tuple[str, ...],
     since: str | None,
     until: str | None,
+    as_of: str | None,
     limit: int,
     max_tokens: int,
     explain: bool,
@@ -57,7 +62,8 @@ def search(
     spaces = desk.service.scope(space) if space is not None else ()
     where = build_filter(spaces, kinds, tags, since, until)
     asked = " ".join(query)
-    found = desk.service.recall(asked, limit=limit, where=where, max_tokens=max_tokens)
+    then = _moment(as_of) if as_of is not None else None
+    found = desk.service.recall(asked, limit=limit, where=where, max_tokens=max_tokens, as_of=then)
     if found.degraded:
         say(f"found by words only: {found.degraded}")
     if json_:
@@ -67,6 +73,12 @@ def search(
         put_hit(place, hit, explain=explain)
     if not found.hits:
         say("nothing was found")
+
+
+def _moment(as_of: str) -> datetime:
+    from memdesk.periods import parse_period
+
+    return parse_period(as_of, "as_of").last
 
 
 @searching.verb("reindex", example="memdesk reindex")

@@ -57,10 +57,31 @@ class ServiceClient:
     # Reading
 
     def recall(
-        self, query: str, *, limit: int = 5, where: Filter = _EVERYTHING, max_tokens: int = 0
+        self,
+        query: str,
+        *,
+        limit: int = 5,
+        where: Filter = _EVERYTHING,
+        max_tokens: int = 0,
+        as_of: datetime | None = None,
+        beside: int = 0,
+        floor: float | None = None,
     ) -> Recalled:
-        """Return the memories that answer a question best; `max_tokens` 0 means no budget."""
-        asked = {"limit": limit, "where": where, "max_tokens": max_tokens}
+        """Return the memories that answer a question best, or none when nothing is certain enough.
+
+        `max_tokens` is a budget for the passages, 0 for none; `beside` asks for so many turns before
+        and after each hit of a conversation. Under the certainty `floor` (0 to 1; by default
+        `ranking.FLOOR`) there are no hits, only the nearest miss. With `as_of` memories are looked
+        for as they stood at that moment, with the text they had then.
+        """
+        asked = {
+            "limit": limit,
+            "where": where,
+            "max_tokens": max_tokens,
+            "as_of": as_of,
+            "beside": beside,
+            "floor": floor,
+        }
         return self._calls.ask(Recalled, Call("recall", (query,), asked))
 
     def get(self, ids: Sequence[str]) -> tuple[Memory, ...]:

@@ -16,7 +16,6 @@ from pydantic import BeforeValidator, Field
 from memdesk.mcp import render
 from memdesk.mcp.connection import Connection  # noqa: TC001 - the SDK reads annotations
 from memdesk.memory import Draft, Edit, Filter, Source
-from memdesk.moment import parse_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,8 +98,10 @@ async def recall(
     space: Space = OMITTED,
     kind: Kind = OMITTED,
     tags: Annotated[Words, Field(description="all of these")] = OMITTED,
-    since: Annotated[str, Field(description="ISO date; about then or later")] = OMITTED,
-    until: Annotated[str, Field(description="ISO date, inclusive")] = OMITTED,
+    since: Annotated[
+        str, Field(description="ISO date, “last week” …; about then or later")
+    ] = OMITTED,
+    until: Annotated[str, Field(description="as since; inclusive")] = OMITTED,
     max_tokens: Tokens = 2000,
 ) -> str:
     """Search what is remembered, by meaning and by words.
@@ -113,13 +114,15 @@ async def recall(
     connection = _connection(ctx)
 
     def work(service: Service) -> str:
+        from memdesk.periods import parse_period
+
         spaces = service.scope(space or connection.space)
         where = Filter(
             spaces=spaces,
             kinds=(kind,) if kind else (),
             tags=_tuple(tags) or (),
-            since=parse_moment(since, "since").at if since else None,
-            until=parse_moment(until, "until").end if until else None,
+            since=parse_period(since, "since").start if since else None,
+            until=parse_period(until, "until").end if until else None,
         )
         return render.recalled(service.recall(query, limit=limit, where=where), spaces, max_tokens)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from memdesk.embedder import Embedding
     from memdesk.memory import Memory
-    from memdesk.ranking import Recipe
+    from memdesk.recipe import Recipe
     from memdesk.service.duties import Child
     from memdesk.store import Store
 

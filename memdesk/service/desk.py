@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from memdesk.errors import ModelError
 from memdesk.memory import PERSONAL, Filter, check_space
-from memdesk.ranking import Recipe
+from memdesk.recipe import Recipe
 from memdesk.service import indexing, loading, reading, undoing, upkeep, watching, writing
 from memdesk.service.core import Core
 from memdesk.service.duties import WARMING
@@ -93,10 +93,33 @@ class Service:
     # Reading
 
     def recall(
-        self, query: str, *, limit: int = 5, where: Filter = _EVERYTHING, max_tokens: int = 0
+        self,
+        query: str,
+        *,
+        limit: int = 5,
+        where: Filter = _EVERYTHING,
+        max_tokens: int = 0,
+        as_of: datetime | None = None,
+        beside: int = 0,
+        floor: float | None = None,
     ) -> Recalled:
-        """Return the memories that answer a question best; `max_tokens` 0 means no budget."""
-        return reading.recall(self._core, query, limit, where, max_tokens)
+        """Return the memories that answer a question best, or none when nothing is certain enough.
+
+        `max_tokens` is a budget for the passages, 0 for none; `beside` asks for so many turns before
+        and after each hit of a conversation. Under the certainty `floor` (0 to 1; by default
+        `ranking.FLOOR`) there are no hits, only the nearest miss. With `as_of` memories are looked
+        for as they stood at that moment, with the text they had then.
+        """
+        from memdesk.service import recalling  # brings numpy
+
+        wanted = recalling.asked(
+            query, limit, where, max_tokens=max_tokens, beside=beside, floor=floor
+        )
+        if as_of is not None:
+            from memdesk.service import past  # rarely asked for
+
+            return past.recall(self._core, wanted, as_of)
+        return recalling.recall(self._core, wanted)
 
     def get(self, ids: Sequence[str]) -> tuple[Memory, ...]:
         """Return memories by their ids, in any state; raises `NotFound`."""

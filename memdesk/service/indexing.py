@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from memdesk.errors import MemdeskError, ModelError, StoreError
 from memdesk.memory import LIVE, REPLACED, TRASHED
 from memdesk.moment import local_time
-from memdesk.passages import Passage, head, split
+from memdesk.passages import Passage, asking, head, split
+from memdesk.recipe import Recipe
 from memdesk.service.core import MAINTENANCE, in_time
 from memdesk.service.duties import EMBEDDING, MENDING
+from memdesk.terms import terms
+from memdesk.timewords import tells_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,23 +31,27 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 8
 """Passages that are embedded inside the call; more follow in the background (DESIGN §2)."""
+_RECIPE = Recipe()
 _BATCH = 64
 _AT_A_TIME = 8
 """Passages that are embedded before requests get their turn: a third of a second's work."""
 _INDEXED = (LIVE, TRASHED, REPLACED)
 
 
-def passages(memory: Memory) -> list[Passage]:
+def passages(memory: Memory, recipe: Recipe = _RECIPE) -> list[Passage]:
     """Return a memory's passages; a long text has one more, its head."""
-    spans = split(memory.text)
-    date = _date_words(memory)
-    found = [
-        Passage(number, start, end, date + memory.text[start:end])
-        for number, (start, end) in enumerate(spans)
-    ]
+    spans = split(memory.text) if recipe.passages else [(0, len(memory.text))]
+    date = _date_words(memory) if recipe.date_words else ""
+    found = [_passage(memory, number, span, date) for number, span in enumerate(spans)]
     if len(found) > 1:
         found.insert(0, Passage(-1, 0, head(memory.text), ""))
     return found
+
+
+def _passage(memory: Memory, number: int, span: tuple[int, int], date: str) -> Passage:
+    text = memory.text[slice(*span)]
+    words = " ".join(terms(" ".join((date + text, *memory.tags))))
+    return Passage(number, *span, words, asking=asking(text), timed=tells_time(text))
 
 
 def _date_words(memory: Memory) -> str:
@@ -96,7 +103,7 @@ class Begun:
 
 def begin(core: Core, memory: Memory) -> Begun:
     """Cut a memory into passages and begin to embed the first of them."""
-    found = passages(memory)
+    found = passages(memory, core.recipe)
     texts = [meaning(memory, passage) for passage in found[:AT_ONCE]]
     return Begun(found, core.vectors(texts), core.fingerprint)
 

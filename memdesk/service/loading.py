@@ -96,7 +96,7 @@ def _embed(
     core: Core, drafts: Sequence[Checked]
 ) -> list[tuple[Checked, list[Passage], np.ndarray | None]]:
     """Return each draft with its passages and their vectors, all embedded together."""
-    cut = [(draft, indexing.passages(draft.memory)) for draft in drafts]
+    cut = [(draft, indexing.passages(draft.memory, core.recipe)) for draft in drafts]
     texts = [indexing.meaning(draft.memory, one) for draft, found in cut for one in found]
     vectors = core.vectors(texts).result() if texts else None
     if vectors is None:

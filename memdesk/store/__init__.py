@@ -2,7 +2,8 @@
 
 from memdesk.store.opening import VERSION, open_store, store_for_model
 from memdesk.store.schema import PassageRow
-from memdesk.store.store import Head, Store, WordsSought
+from memdesk.store.search import Sought
+from memdesk.store.store import Head, Store
 from memdesk.store.upkeep import (
     drop_tombstones,
     indexed_until,
@@ -18,8 +19,8 @@ __all__ = [
     "VERSION",
     "Head",
     "PassageRow",
+    "Sought",
     "Store",
-    "WordsSought",
     "drop_tombstones",
     "indexed_until",
     "lapsed",

@@ -57,7 +57,8 @@ _prepare()
 
 import lancedb  # noqa: E402  (the settings above must come first)
 import pyarrow as pa  # noqa: E402
-from lancedb.index import FTS, Bitmap, BTree, IvfSq, LabelList  # noqa: E402
+import pyarrow.compute as pc  # noqa: E402
+from lancedb.index import FTS, Bitmap, BTree, IvfRq, IvfSq, LabelList  # noqa: E402
 from lancedb.query import ColumnOrdering, MatchQuery  # noqa: E402
 
 __all__ = [
@@ -65,9 +66,11 @@ __all__ = [
     "BTree",
     "Bitmap",
     "ColumnOrdering",
+    "IvfRq",
     "IvfSq",
     "LabelList",
     "MatchQuery",
     "lancedb",
     "pa",
+    "pc",
 ]

@@ -61,6 +61,18 @@ def where(wanted: Filter, now: datetime, *, at: str) -> str:
     `now` decides what has expired.
     """
     return both(
+        *_settled(wanted, at),
+        "" if wanted.expired else f"expires_at IS NULL OR expires_at > {literal(now)}",
+    )
+
+
+def settled(wanted: Filter, *, at: str) -> str:
+    """Return the part of a filter's predicate that time does not change: all but the expiry."""
+    return both(*_settled(wanted, at))
+
+
+def _settled(wanted: Filter, at: str) -> tuple[str, ...]:
+    return (
         one_of("state", wanted.states) if wanted.states else "",
         one_of("space", wanted.spaces) if wanted.spaces else "",
         one_of("kind", wanted.kinds) if wanted.kinds else "",
@@ -68,5 +80,4 @@ def where(wanted: Filter, now: datetime, *, at: str) -> str:
         f"{at} >= {literal(wanted.since)}" if wanted.since else "",
         f"{at} < {literal(wanted.until)}" if wanted.until else "",
         "" if wanted.pinned is None else equals("pinned", wanted.pinned),
-        "" if wanted.expired else f"expires_at IS NULL OR expires_at > {literal(now)}",
     )

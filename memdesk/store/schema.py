@@ -91,6 +91,8 @@ def passages(dims: int) -> pa.Schema:
             ("position", pa.int64()),
             ("role", pa.string()),
             ("speaker", pa.string()),
+            ("asking", pa.float32()),
+            ("timed", pa.bool_()),
         ]
     )
 
@@ -147,6 +149,8 @@ def passage_rows(rows: Sequence[PassageRow], dims: int) -> pa.Table:
                 "start": row.passage.start,
                 "end": row.passage.end,
                 "text": row.passage.words,
+                "asking": row.passage.asking,
+                "timed": row.passage.timed,
                 "vector": row.vector,
                 "embedded": row.vector is not None,
                 "at": row.memory.when,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """The format this memdesk writes and reads."""
+LAYOUT = 2
+"""What the passages hold and how their words are made: those of another one are made anew."""
 FILE = "store.json"
 
 
@@ -37,13 +39,11 @@ class Stamp:
     dims: int
     passages: str
     """The table that search reads."""
-    stem: bool = True
-    """Whether the full-text index finds `run` for `running`."""
 
     @classmethod
     def fresh(cls, lancedb: str, memdesk: str, model: str, fingerprint: str, dims: int) -> Stamp:
         """Return the stamp of a new store."""
-        table = f"passages_{fingerprint}"
+        table = passages_of(fingerprint)
         return cls(FORMAT, lancedb, memdesk, new_id(), new_id(), model, fingerprint, dims, table)
 
     def of_model(self, model: str, fingerprint: str, dims: int) -> Stamp:
@@ -53,8 +53,13 @@ class Stamp:
             model=model,
             fingerprint=fingerprint,
             dims=dims,
-            passages=f"passages_{fingerprint}",
+            passages=passages_of(fingerprint),
         )
+
+
+def passages_of(fingerprint: str) -> str:
+    """Return the name of the table that search reads, for a model's vectors."""
+    return f"passages_{fingerprint}_{LAYOUT}"
 
 
 def read_stamp(home: Path, lancedb: str) -> Stamp | None:

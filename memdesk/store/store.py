@@ -8,48 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from memdesk.memory import Filter
 from memdesk.passages import Found, Passage
 from memdesk.store import schema
 from memdesk.store.durable import (
     size_on_disk,
 )
-from memdesk.store.engine import MatchQuery, lancedb, pa
+from memdesk.store.engine import lancedb, pa
 from memdesk.store.filters import both, equals, literal, one_of, where
+from memdesk.store.kept import Kept
+from memdesk.store.search import Search, Wanted
 from memdesk.store.stamp import Stamp, write_stamp
-from memdesk.store.table import Table, connect
+from memdesk.store.table import INDEX_CACHE, Table, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from concurrent.futures import Future
     from pathlib import Path
 
-    from memdesk.memory import Filter, Memory
+    from memdesk.memory import Memory
     from memdesk.store.schema import PassageRow
+    from memdesk.store.search import Sought
 
 VERSION: str = lancedb.__version__
 _WHEN = "coalesce(happened_at, created_at)"
-_PROBES = 20
 _SESSION_COMMITS = 400  # caches are keyed by version and never shrink: LANCEDB.md §2
-_INDEX_CACHE = 64 << 20
-_METADATA_CACHE = 16 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class WordsSought:
-    """A full-text search under way, before it is known how near each passage is in meaning."""
-
-    table: Table
-    asked: Future[pa.Table]
-
-    def against(self, vector: np.ndarray | None) -> list[Found]:
-        """Wait for the passages and return them, best first, with their cosine to `vector`."""
-        rows = self.table.result(self.asked)
-        cosines = _cosines(rows.column("vector"), vector) if vector is not None else None
-        columns = _columns(rows, ("memory", "start", "end", "_score"))
-        return [
-            Found(memory, start, end, score, cosines[row] if cosines else None)
-            for row, (memory, start, end, score) in enumerate(columns)
-        ]
+_PASSAGE = ("ordinal", "start", "end", "text", "asking", "timed")
+_WORDS_OF_ONE = 128
+"""About the bytes that a passage takes in the full-text index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +65,21 @@ class Store:
         self.memories = Table(db, home, "memories", durable=True)
         self.history = Table(db, home, "history", durable=True)
         self.passages = Table(db, home, stamp.passages, durable=False)
+        self._search = Search(self.passages, stamp.dims)
+        self._kept = Kept(self.memories, schema.MEMORIES.names)
+        if self._cache() > 2 * INDEX_CACHE:
+            self._reconnect()
 
     # Reading
 
     def get(self, ids: Iterable[str]) -> dict[str, Memory]:
         """Return the memories that have these ids, in any state."""
-        found = map(schema.memory_of, self.memories.fetch(one_of("id", ids)))
-        return {memory.id: memory for memory in found}
+        ids = list(ids)
+        held = self._kept.matching("").held if self._kept.keeping else None
+        rows = (
+            held.having("id", ids).to_pylist() if held else self.memories.fetch(one_of("id", ids))
+        )
+        return {memory.id: memory for memory in map(schema.memory_of, rows)}
 
     def find(
         self, wanted: Filter, *, limit: int, after: tuple[datetime, str] | None = None
@@ -137,53 +130,56 @@ class Store:
         ordered = sorted(counted, key=lambda each: (-each["counts"], str(each["values"])))
         return {each["values"]: each["counts"] for each in ordered}
 
-    def search_words(self, words: str, wanted: Filter, limit: int) -> WordsSought:
-        """Begin to look for the passages that match words best, by BM25."""
-        condition = where(wanted, datetime.now(UTC), at="at")
-        return WordsSought(
-            self.passages,
-            self.passages.begin(
-                lambda table: (
-                    table.query()
-                    .nearest_to_text(MatchQuery(words, "text"))
-                    .where(condition)
-                    .select(["memory", "start", "end", "_score", "vector"])
-                    .limit(limit)
-                    .to_arrow()
-                )
-            ),
-        )
+    def keep(self) -> None:
+        """Keep rows in memory from now on, all of a small store: for a process that stays."""
+        self._search.kept.keep()
+        self._kept.keep()
 
-    def search_vector(self, vector: np.ndarray, wanted: Filter, limit: int) -> list[Found]:
-        """Return the passages nearest to a vector, by their exact cosine."""
-        condition = where(wanted, datetime.now(UTC), at="at")
-        columns = ["memory", "start", "end", "vector"]
-        found = self.passages.read(
-            lambda table: (
-                table.vector_search(vector)
-                .column("vector")
-                .distance_type("cosine")
-                .nprobes(_PROBES)
-                .where(condition)
-                .select([*columns, "_distance"])
-                .limit(limit)
-                .to_arrow()
-            )
+    def close(self) -> None:
+        """Read nothing more for the calls to come; the process may end then."""
+        self._search.kept.stop()
+        self._kept.stop()
+
+    def seek(self, words: str, wanted: Filter, limit: int, *, memories: int = 0) -> Sought:
+        """Begin to look for `limit` passages that match words best (by BM25) or are near a vector.
+
+        Passages of further memories follow where the first are of fewer than `memories`.
+        """
+        if self._kept.keeping:
+            self._kept.begin("")  # the memories of what is found will be asked for next
+        return self._search.seek(Wanted(words, wanted, limit, memories, datetime.now(UTC)))
+
+    def beside(
+        self, found: Sequence[Found], reach: int, wanted: Filter, vector: np.ndarray | None
+    ) -> list[Found]:
+        """Return the passages up to `reach` positions before or after others in their sessions.
+
+        They pass the filter's spaces, states and expiry; those in `found` are left out.
+        """
+        near = Filter(spaces=wanted.spaces, states=wanted.states, expired=wanted.expired)
+        return self._search.beside(found, reach, Wanted("", near, 0, 0, datetime.now(UTC)), vector)
+
+    def turns(self, memory: Memory, reach: int, wanted: Filter) -> list[Memory]:
+        """Return the memories up to `reach` positions before or after one in its session, in order."""
+        place = Found(
+            memory.id,
+            0,
+            0,
+            None,
+            None,
+            space=memory.space,
+            session=memory.session,
+            position=memory.position,
         )
-        # The index compares rounded vectors; those it returns are compared exactly here.
-        cosines = _cosines(found.column("vector"), vector)
-        passages = [
-            Found(memory, start, end, None, cosine)
-            for (memory, start, end), cosine in zip(
-                _columns(found, columns[:3]), cosines, strict=True
-            )
-        ]
-        return sorted(passages, key=lambda each: -(each.cosine or 0.0))
+        ids = dict.fromkeys(each.memory for each in self.beside([place], reach, wanted, None))
+        found = [each for each in self.get(ids).values() if each.state in wanted.states]
+        others = [each for each in found if each.id != memory.id]
+        return sorted(others, key=lambda each: (each.position or 0, each.created_at))
 
     def passages_of(self, ids: Iterable[str]) -> dict[str, list[tuple[Passage, np.ndarray | None]]]:
         """Return the passages and vectors that search has of each memory."""
         kept: dict[str, list[tuple[Passage, np.ndarray | None]]] = {}
-        columns = ["memory", "ordinal", "start", "end", "text", "vector"]
+        columns = ["memory", *_PASSAGE, "vector"]
         for memory, *parts, vector in _columns(
             self.passages.rows(one_of("memory", ids), columns=columns), columns
         ):
@@ -193,7 +189,7 @@ class Store:
 
     def pending(self, limit: int) -> list[tuple[str, Passage]]:
         """Return passages that wait for their embedding, with the id of their memory."""
-        columns = ["memory", "ordinal", "start", "end", "text"]
+        columns = ["memory", *_PASSAGE]
         found = self.passages.rows("embedded = false", columns=columns, limit=limit)
         return [(memory, Passage(*parts)) for memory, *parts in _columns(found, columns)]
 
@@ -262,8 +258,12 @@ class Store:
         if self._commits % _SESSION_COMMITS == 0:
             self._reconnect()
 
+    def _cache(self) -> int:
+        """Return the bytes in which the search indexes fit: else each search reads them anew."""
+        return INDEX_CACHE + self.passages.count() * (self.stamp.dims // 2 + _WORDS_OF_ONE)
+
     def _reconnect(self) -> None:
-        db = connect(self.home)
+        db = connect(self.home, cache=self._cache())
         for table in (self.memories, self.history, self.passages):
             table.attach(db)
 
@@ -300,17 +300,3 @@ class Store:
 
 def _columns(found: pa.Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     return zip(*(found.column(name).to_pylist() for name in names), strict=True)
-
-
-def _cosines(vectors: pa.ChunkedArray, query: np.ndarray) -> list[float | None]:
-    if not len(vectors):
-        return []
-    array = vectors.combine_chunks()
-    known = np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False))
-    rows = np.asarray(array.drop_null().flatten()).reshape(len(known), len(query))
-    norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(query)
-    exact = rows @ query / np.where(norms == 0, 1, norms)
-    cosines: list[float | None] = [None] * len(array)
-    for place, cosine in zip(known.tolist(), exact.tolist(), strict=True):
-        cosines[place] = cosine
-    return cosines

@@ -28,7 +28,7 @@ T = TypeVar("T")
 _BATCH = 4096
 TRIES = 3
 """How often rows that move between finding and reading them are looked for."""
-_INDEX_CACHE = 64 << 20
+INDEX_CACHE = 64 << 20
 _METADATA_CACHE = 16 << 20
 
 
@@ -78,7 +78,7 @@ class Table:
 
     def begin(self, query: Callable[[AsyncTable], Awaitable[T]]) -> Future[T]:
         """Start a query; it is asked once more when maintenance moved files under it."""
-        return LOOP.begin(self._ask(query))
+        return LOOP.begin(self.ask(query))
 
     def read(self, query: Callable[[AsyncTable], Awaitable[T]]) -> T:
         """Return what a query gives."""
@@ -89,7 +89,8 @@ class Table:
         with wrapped(self.name):
             return asked.result()
 
-    async def _ask(self, query: Callable[[AsyncTable], Awaitable[T]]) -> T:
+    async def ask(self, query: Callable[[AsyncTable], Awaitable[T]]) -> T:
+        """Return what a query gives, on the thread of LanceDB's coroutines."""
         try:
             return await query(self.lance)
         except (RuntimeError, ValueError, OSError) as error:
@@ -194,11 +195,14 @@ class Table:
             return int(LOOP.run(self.lance.version()))
 
 
-def connect(home: Path) -> AsyncConnection:
-    """Return a connection that sees other processes' commits and keeps its caches bounded."""
+def connect(home: Path, *, cache: int = INDEX_CACHE) -> AsyncConnection:
+    """Return a connection that sees other processes' commits and keeps its caches bounded.
+
+    `cache` is the most bytes of search indexes that stay in memory.
+    """
     with wrapped(str(home)):
         session = lancedb.Session(
-            index_cache_size_bytes=_INDEX_CACHE, metadata_cache_size_bytes=_METADATA_CACHE
+            index_cache_size_bytes=cache, metadata_cache_size_bytes=_METADATA_CACHE
         )
         # Only a zero interval makes every read see other processes' commits (LANCEDB.md, trap 1).
         return LOOP.run(

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from memdesk.memory import TOMBSTONE
 from memdesk.store.durable import flush_folder, write_json
 from memdesk.store.filters import both, equals, literal
-from memdesk.store.opening import VECTOR_INDEX, word_index
+from memdesk.store.kept import MOST
+from memdesk.store.opening import indexes, vector_index, word_index
 from memdesk.store.stamp import FILE as STAMP
 from memdesk.store.table import LOOP, wrapped
 
@@ -42,7 +43,8 @@ _SCRUB = "scrub.due"
 _LEFTOVER_SECONDS = 3600
 _MAX_SEGMENTS = 10
 _RETRAIN_GROWTH = 4
-_TRAINABLE = 256
+_TRAINABLE = MOST // 2
+"""Vectors from which on there is an index; searches ask it beyond `MOST` of them."""
 _TRIES = 3
 _DAY = 86_400
 _WEEK = 7 * _DAY
@@ -175,6 +177,7 @@ def _maintain(
         if settled or table.version != done.versions.get(table.name):
             _compact(table, keep_seconds)
             _sweep(table.path)
+    _complete(store)
     trained = _train(store, done, anew=scrubbing)
     _drop_strays(store, older=0 if scrubbing else _WEEK)
     if scrubbing and keep_seconds == 0:
@@ -216,6 +219,17 @@ def _rewrite(store: Store) -> None:
         LOOP.run(table.lance.update(where="true", updates_sql={"seq": "seq"}))
 
 
+def _complete(store: Store) -> None:
+    """Make the indexes that a table of an earlier memdesk lacks."""
+    for table in _tables(store):
+        made = LOOP.run(table.lance.list_indices())
+        present = {column for index in made for column in index.columns}
+        for column, config in indexes(table.name).items():
+            if column not in present:
+                with contextlib.suppress(RuntimeError):  # a writer was faster: next time
+                    LOOP.run(table.lance.create_index(column, config=config))
+
+
 def _train(store: Store, done: Done, *, anew: bool) -> dict[str, int]:
     """Build the search indexes anew when the vectors have outgrown them, or hold purged words."""
     table = store.passages
@@ -225,10 +239,11 @@ def _train(store: Store, done: Done, *, anew: bool) -> dict[str, int]:
     grown = rows >= max(_TRAINABLE, known * _RETRAIN_GROWTH)
     if anew or grown or (segments and (segments.num_indices or 1) > _MAX_SEGMENTS):
         with contextlib.suppress(RuntimeError):  # a writer was faster: next time
-            LOOP.run(table.lance.create_index("vector", config=VECTOR_INDEX, replace=True))
+            config = vector_index(store.stamp.dims)
+            LOOP.run(table.lance.create_index("vector", config=config, replace=True))
             known = rows
     if anew:
-        LOOP.run(table.lance.create_index("text", config=word_index(store.stamp), replace=True))
+        LOOP.run(table.lance.create_index("text", config=word_index(), replace=True))
     return {**done.trained, table.name: known}
 
 
