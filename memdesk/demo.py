@@ -57,6 +57,8 @@ QUESTIONS = (
     ("Who looks after teeth?", DENTIST),
 )
 """What it asks, and which memory answers; question and answer have no word in common."""
+UNTOLD = "What is my blood type?"
+"""A question that none of it answers."""
 REVISED = "The spare key is with Mr. Brandt, the neighbour on the left."
 WITHIN = 3
 """The place among the hits at which the right memory must stand at the latest."""
@@ -114,9 +116,13 @@ def _open_and_remember(session: Session, say: Callable[[str], None]) -> dict[str
 
 
 def _ask(session: Session, say: Callable[[str], None]) -> None:
-    say("\n3. It asks with words that are not in the answers")
+    say("\n3. It asks with words that are not in the answers, and at last what it was never told")
     for question, answer in QUESTIONS:
         _recall(session, say, question, answer)
+    reply = session.call("recall", query=UNTOLD, limit=WITHIN)
+    _step(say, session, "recall", UNTOLD)
+    _expect("Nothing relevant is remembered" in reply, f"“{UNTOLD}” was answered")
+    say(f"{'':>21}→ nothing relevant is remembered")
 
 
 def _recall(session: Session, say: Callable[[str], None], question: str, answer: str) -> None:

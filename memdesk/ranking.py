@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,14 +58,19 @@ NEWER = 0.01
 MOST_TERMS = 64
 """Terms of a question that are looked for; of a long text that was pasted, the first."""
 FLOOR = 0.1
-"""The certainty under which nothing is an answer: it keeps 94 to 100 of 100 answers (docs/RECALL.md)."""
-_EVERY_PART = Recipe()
-_CERTAIN_NEAR = (14.0, 10.0, -8.0)
-_CERTAIN = (0.0, 13.0, -3.0)
-_FIRST = 5
-_WHOLE, _ALL = 0.5, 0.999
+"""The certainty under which nothing is an answer: 95 of 100 answers and more stay (docs/RECALL.md)."""
 RANK_CONSTANT = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Buettcher 2009)."""
+_EVERY_PART = Recipe()
+_CERTAIN = (10.6, 11.2, 11.6, -8.5)
+"""What a cosine, its distance from the background and BM25 add to the evidence; and where it begins."""
+_CERTAIN_BY_WORDS = (14.0, -2.6)
+"""The same for BM25 alone, where no meaning is known."""
+_FIRST = 5
+_BACKGROUND = 30
+_USUAL = 0.2
+"""The background of a store that has fewer passages."""
+_WHOLE, _ALL = 0.5, 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +127,10 @@ def rank(
     by_meaning: Sequence[Found],
     beside: Sequence[Found] = (),
     recipe: Recipe = _EVERY_PART,
+    *,
+    most: int | None = None,
 ) -> list[Ranked]:
-    """Return the memories of both result lists and those beside them, best first.
+    """Return the memories of both result lists and those beside them, best first, at most `most`.
 
     Each list is in its own order, best first. A memory counts with its best passage.
     """
@@ -151,28 +159,39 @@ def rank(
             word_ranks.get(memory),
             vector_ranks.get(memory),
         )
-        for memory, place in best.items()
+        for memory, place in islice(best.items(), most)
     ]
 
 
-def certainty(ranked: Sequence[Ranked]) -> float:
+def certainty(ranked: Sequence[Ranked], nearest: Sequence[Found]) -> float:
     """Return how likely it is that one of the first few answers the question, 0 to 1.
 
-    A logistic regression on what is not divided by the best of the answer's own: the nearest cosine
-    and BM25 as a share of what the question could have. Its three numbers are of questions about
-    one conversation, asked of another's store (docs/RECALL.md). Where all of a question's telling
-    words stand in one passage, that is worth an answer by itself.
+    `nearest` are the passages nearest in meaning, best first. A logistic regression on what is not
+    divided by the answer's own best: the best cosine, how far it stands out from the store's 30th,
+    and BM25 as a share of what the question could have; its numbers are of questions about one
+    conversation asked of another's store (docs/RECALL.md). Where all of a question's telling words
+    stand in one passage, that is worth an answer by itself.
     """
     first = ranked[:_FIRST]
     if not first:
         return 0.0
     words = max(each.words for each in first)
     cosines = [each.found.cosine for each in first if each.found.cosine is not None]
-    evidence = _CERTAIN[1] * words + _CERTAIN[2]
     if cosines:
-        evidence = _CERTAIN_NEAR[0] * max(cosines) + _CERTAIN_NEAR[1] * words + _CERTAIN_NEAR[2]
+        best = max(cosines)
+        weighed = zip(_CERTAIN, (best, best - _background(nearest), words, 1.0), strict=True)
+        evidence = sum(weight * each for weight, each in weighed)
+    else:
+        evidence = _CERTAIN_BY_WORDS[0] * words + _CERTAIN_BY_WORDS[1]
     whole = _WHOLE if max(each.share for each in first) > _ALL else 0.0
     return max(1 / (1 + math.exp(-evidence)), whole)
+
+
+def _background(nearest: Sequence[Found]) -> float:
+    """Return the cosine of what has nothing to do with a question, as far as a store tells."""
+    if len(nearest) >= _BACKGROUND:
+        return nearest[_BACKGROUND - 1].cosine or 0.0
+    return min(_USUAL, nearest[-1].cosine or 0.0) if nearest else _USUAL
 
 
 class _Turns:
@@ -185,24 +204,22 @@ class _Turns:
         self.of = np.array([numbers[each.memory] for each in found])
         """The number of each candidate's memory."""
         self.count = len(numbers)
-        self.short = [each.ordinal == 0 and each.words.count(" ") < SHORT for each in found]
-        self._places = {
-            (each.space, each.session, each.position): numbers[each.memory]
-            for each in found
-            if each.session and each.position is not None
-        }
-        self._found = found
+        self._numbers: dict[tuple[str, str, int], int] = {}
+        self._turns: list[tuple[int, tuple[str, str, int]]] = []
+        """Where each short turn stands among the candidates and in its session."""
+        for at, each in enumerate(found):
+            if each.session is not None and each.position is not None:
+                place = each.space, each.session, each.position
+                self._numbers[place] = numbers[each.memory]
+                if each.ordinal == 0 and each.words.count(" ") < SHORT:
+                    self._turns.append((at, place))
 
     def beside(self, step: int) -> NDArray[np.intp]:
         """Return the number of the memory so many places after each short turn's, or -1."""
-        return np.array(
-            [
-                self._places.get((each.space, each.session, each.position + step), -1)
-                if short and each.session and each.position is not None
-                else -1
-                for each, short in zip(self._found, self.short, strict=True)
-            ]
-        )
+        places = np.full(len(self.of), -1)
+        for at, (space, session, position) in self._turns:
+            places[at] = self._numbers.get((space, session, position + step), -1)
+        return places
 
 
 def _words(
@@ -213,10 +230,8 @@ def _words(
     Document frequencies are those of the candidates: on LoCoMo as good as the whole store's
     (RECALL.md, Z 1).
     """
-    texts = [each.words.split() for each in found]
-    own = np.array([[text.count(term) for text in texts] for term in question.terms], np.float64)
-    own = own.reshape(len(question.terms), len(found))
-    lengths = np.array([len(text) for text in texts], np.float64)
+    own = np.array([_counts(question.terms, each.words) for each in found], np.float64).T
+    lengths = np.array([each.words.count(" ") + 1 for each in found], np.float64)
     counts, lengths = OWN * own, OWN * lengths
     if recipe.neighbours:
         counts, lengths = _with_neighbours(own, counts, lengths, turns)
@@ -229,6 +244,16 @@ def _words(
     best = max(float(scores.max(initial=0.0)), fair, 1e-9)
     shares = (rarity[:, None] * (own > 0)).sum(axis=0) / possible
     return KEYWORD_WEIGHT * scores / best, shares
+
+
+def _counts(wanted: Sequence[str], words: str) -> list[int]:
+    """Return how often each term stands among some words."""
+    # Looking for a part of a string first is four times as fast as counting in every list.
+    held = [term in words for term in wanted]
+    if not any(held):
+        return [0] * len(wanted)
+    every = words.split()
+    return [every.count(term) if there else 0 for term, there in zip(wanted, held, strict=True)]
 
 
 def _with_neighbours(

@@ -17,19 +17,21 @@ UNSPACED = (
 )
 """Scripts whose words no space parts, or (Korean) whose endings cling to them, as a character class."""
 
-_WORD = re.compile(rf"[{UNSPACED}]+|(?:[^\W_{UNSPACED}]|[\u0900-\u0dff])+")
+# Accents, Arabic vowels and stretching, soft hyphens and joiners, as a character class.
+_UNCOUNTED = "\u0300-\u036f\u0610-\u061a\u0640\u064b-\u065f\u0670\u00ad\u200c\u200d"
+_WORD = re.compile(rf"[{UNSPACED}]+|(?:[^\W_{UNSPACED}]|[\u0900-\u0963\u0966-\u0dff])+")
 # As _WORD, in a text whose accents may stand apart from their letters.
 _WORD_AS_WRITTEN = re.compile(
-    rf"[{UNSPACED}]+|(?:[^\W_{UNSPACED}]|[\u0900-\u0dff\u0300-\u036f\u0610-\u061a\u0640\u064b-\u065f\u0670])+"
+    rf"[{UNSPACED}]+|(?:[^\W_{UNSPACED}]|[\u0900-\u0963\u0966-\u0dff{_UNCOUNTED}])+"
 )
 _UNSPACED_RUN = re.compile(f"[{UNSPACED}]+")
-_MARKS = re.compile("[\u0300-\u036f\u0610-\u061a\u0640\u064b-\u065f\u0670\u200c\u200d]")
+_MARKS = re.compile(f"[{_UNCOUNTED}]")
 # HTMLParser is html + parser, parseJSON2Dict is parse + json + 2 + dict.
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\WA-Z\d_]+|\d+")
 _HEX = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f])[\da-f]{12,}")
 _HASH_STARTS = range(6, 13)
-_COMPOUND = 12
-"""Letters from which a word may be one of several: Datenbankmigration, Zahnarzttermin."""
+_COMPOUND = range(12, 41)
+"""Letters of a word that may be one of several: Datenbankmigration, Zahnarzttermin."""
 _LEAST_PART = 5
 _LONGEST = 100
 """Characters of a word beyond which it is no word."""
@@ -87,7 +89,7 @@ def _made(word: str) -> Iterator[str]:
         yield from (_stem(part.casefold()) for part in parts)
     if _HEX.fullmatch(lower):
         yield from (lower[:length] for length in _HASH_STARTS)
-    elif len(parts) < 2 and _COMPOUND <= len(lower) <= _LONGEST and lower.isalpha():  # noqa: PLR2004
+    elif len(parts) < 2 and len(lower) in _COMPOUND and lower.isalpha():  # noqa: PLR2004
         yield from _halves(lower)
 
 

@@ -119,8 +119,15 @@ class FakeService:
         self.memories[made.id] = made
         return Remembered(made.id, "stored", made.space, removed, draft.replaces)
 
-    def recall(self, query: str, *, limit: int = 5, where: Filter = Filter()) -> Recalled:  # noqa: B008
-        self._verb("recall", (query, limit, where))
+    def recall(
+        self,
+        query: str,
+        *,
+        limit: int = 5,
+        where: Filter = Filter(),  # noqa: B008
+        beside: int = 0,
+    ) -> Recalled:
+        self._verb("recall", (query, limit, where, beside))
         if self.hits is not None:
             return Recalled(self.hits, self.degraded)
         words = set(query.lower().split())

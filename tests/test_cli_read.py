@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import fields
-from datetime import UTC, datetime
+import re
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from cli_runner import Cli
 from fakes import FakeEmbedder
+from mcp_fake import memory
 
-from memdesk.answers import Hit, Profile, Stats
+from memdesk.answers import Hit, Profile, Recalled, Stats
+from memdesk.cli.page import put_hit
+from memdesk.cli.terminal import columns_of
 from memdesk.errors import Invalid
-from memdesk.memory import Memory
+from memdesk.memory import Draft, Memory, Source, now
+from memdesk.service import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+LONG_AGO = now() - timedelta(days=800)
 
 
 @pytest.fixture
@@ -40,25 +47,117 @@ def test_search_for_people(cli: Cli) -> None:
 
 
 def test_search_explains(cli: Cli) -> None:
-    """With --explain both rankings and the place in the text are shown."""
-    cli.add("the bicycle is green")
-    explained = cli.ok("search", "bicycle", "--explain").lines[2]
-    assert "words 1." in explained
-    assert "meaning 1." in explained
-    assert "characters 0-20" in explained
+    """With --explain every part of a hit is shown on three lines, under the answer's certainty."""
+    cli.add("the bicycle is green, the Bicycle is old", "--space", "shed")
+    lines = cli.ok("search", "bicycle", "colours", "--space", "shed", "--explain").lines
+    assert re.fullmatch(r"certainty 0\.\d\d|certainty 1\.00", lines[0])
+    number = r"\d+\.\d+"
+    for shown, line in zip(
+        lines[3:],
+        (
+            rf"   meaning 1\. \(cosine {number}\) · words 1\. \(BM25 {number}\) “bicycle”",
+            rf"   score {number} = words {number} \+ meaning {number}",
+            r"   age now · space shed · from memdesk \(user\) · characters 0-40 of 40",
+        ),
+        strict=True,
+    ):
+        assert re.fullmatch(line, shown), shown
+
+
+def test_an_explanation_has_every_part(capsys: pytest.CaptureFixture[str]) -> None:
+    """Priors stand with their names and signs; what did not find it is said; nothing commands."""
+    found = memory(
+        "ask\x1b[2J 東京の新しい事務所は渋谷駅の近くです東京の新しい事務所は渋谷駅",
+        created_at=LONG_AGO,
+    )
+    found = replace(found, source=Source("a\nb", "import"))
+    hit = Hit(found, 0.3, "ask", (0, 3), None, 0.0, None, None)
+    hit = replace(hit, words=0.1, meaning=0.3, priors=(("asking", -0.2), ("roles", 0.1)))
+    put_hit("1. ", replace(hit, matched=((0, 7), (8, len(found.text)))), explain=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].startswith(
+        "   not by meaning · not by words “ask\\u001b[2J” “東京の新しい事務所は渋谷駅の"
+    )
+    assert columns_of(lines[2]) < 90
+    assert lines[3] == "   score 0.300 = words 0.100 + meaning 0.300 - asking 0.200 + roles 0.100"
+    assert lines[4].startswith(
+        "   age 2y · space personal · from a b (import) · characters 0-3 of "
+    )
+    assert len(lines) == 5
+
+
+@pytest.fixture
+def talk(cli: Cli) -> Cli:
+    """A desk with a conversation of four turns."""
+    said = (
+        ("Ana", None, "when do we meet?"),
+        ("Ben", None, "at nine"),
+        (None, "user", "bring\nthe tent"),
+        (None, None, "ok"),
+    )
+    service = Service(cli.home, cli.embedder, background=False)
+    service.remember_many(
+        Draft(text, session="s", position=place, speaker=who, role=role)
+        for place, (who, role, text) in enumerate(said)
+    )
+    service.close()
+    return cli
+
+
+def test_search_shows_the_turns_beside(talk: Cli) -> None:
+    """With --beside a hit of a conversation stands between what was said before and after it."""
+    lines = talk.ok("search", "nine", "--beside", "2", "--limit", "1").lines
+    assert lines[0] == "1. Ben: at nine"
+    assert lines[2:] == [
+        "   before Ana: when do we meet?",
+        "   after  user: bring the tent",
+        "   after  ok",
+    ]
+    assert len(talk.ok("search", "nine", "--limit", "1").lines) == 2
+    told = talk.ok("search", "nine", "--beside", "1", "--limit", "1", "--json").json
+    assert [turn["position"] for turn in told["hits"][0]["beside"]] == [0, 2]
+    refused = talk("search", "nine", "--beside", "9")
+    assert (refused.code, refused.err) == (2, "memdesk: beside: must be between 0 and 5\n")
 
 
 def test_search_as_json(cli: Cli) -> None:
     """One document: the question, the hits with every part, and whole memories."""
     cli.add("the bicycle is green", "--happened-at", "2026-05-08")
+    cli.add("a green bicycle", "--happened-at", "2026-05-09")
     told = cli.ok("search", "bicycle", "--json").json
-    assert set(told) == {"query", "hits", "degraded"}
+    assert set(told) == {"query"} | names(Recalled)
     assert told["query"] == "bicycle"
     assert told["degraded"] is None
-    assert set(told["hits"][0]) == names(Hit)
-    assert set(told["hits"][0]["memory"]) == names(Memory)
-    assert told["hits"][0]["memory"]["created_at"].endswith("Z")
-    assert told["hits"][0]["memory"]["metadata"] == {}
+    assert told["nearest"] is None
+    assert 0.5 <= told["certainty"] <= 1
+    assert all(set(hit) == names(Hit) for hit in told["hits"])
+    hit = next(each for each in told["hits"] if each["memory"]["text"] == "a green bicycle")
+    assert hit["matched"] == [[8, 15]]
+    assert hit["priors"] == {"newer": 0.01}
+    assert set(hit["memory"]) == names(Memory)
+    assert hit["memory"]["created_at"].endswith("Z")
+    assert hit["memory"]["metadata"] == {}
+
+
+def test_nothing_relevant(cli: Cli) -> None:
+    """What is not certain enough is no answer; the nearest miss is shown when asked for, as such."""
+    id = cli.add("the bicycle is green")
+    done = cli.ok("search", "zebra", "--explain")
+    assert done.out == ""
+    assert done.err == (
+        "memdesk: nothing relevant is remembered "
+        "(certainty 0.00; --nearest shows the nearest miss)\n"
+    )
+    shown = cli.ok("search", "zebra", "--nearest")
+    assert shown.err == "memdesk: nothing relevant is remembered\n"
+    assert shown.lines == [
+        "nearest miss, certainty 0.00: the bicycle is green",
+        f"   {id}  now note",
+    ]
+    assert len(cli.ok("search", "zebra", "--nearest", "--explain").lines) == 5
+    told = cli.ok("search", "zebra", "--json").json
+    assert (told["hits"], told["nearest"]["memory"]["id"]) == ([], id)
+    assert cli.ok("search", "bicycle", "--nearest").lines[0] == "1. the bicycle is green"
 
 
 def test_search_filters(cli: Cli) -> None:

@@ -73,8 +73,9 @@ def running(folder: Path) -> Iterator[subprocess.Popen[str]]:
 def is_whole(shown: str) -> bool:
     """Whether a demo found everything and showed every step."""
     found = [*(answer for _, answer in demo.QUESTIONS), demo.REVISED]
-    steps = 2 + len(demo.MEMORIES) + len(demo.QUESTIONS) + 4
-    return all(f"→ 1. {text}" in shown for text in found) and shown.count(" ms ") == steps
+    steps = 2 + len(demo.MEMORIES) + len(demo.QUESTIONS) + 5
+    all_found = all(f"→ 1. {text}" in shown for text in found)
+    return all_found and "→ nothing relevant" in shown and shown.count(" ms ") == steps
 
 
 def test_the_whole_demo(folder: Path) -> None:
@@ -195,5 +196,18 @@ def test_a_wrong_answer_fails_the_demo(tmp_path: Path) -> None:
     with (
         demo.Session(server(answer), tmp_path) as session,
         pytest.raises(MemdeskError, match="did not find"),
+    ):
+        demo._ask(session, lambda _: None)
+
+
+def test_an_answer_to_what_was_never_told_fails_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that cannot say “nothing” is no demo."""
+    monkeypatch.setattr(demo, "QUESTIONS", ())
+    answer = '{"result": {"content": [{"type": "text", "text": "1 memory"}]}}'
+    with (
+        demo.Session(server(answer), tmp_path) as session,
+        pytest.raises(MemdeskError, match="“What is my blood type.” was answered"),
     ):
         demo._ask(session, lambda _: None)

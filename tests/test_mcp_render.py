@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp_fake import hit, memory
 
-from memdesk.answers import Changed, Profile, Recalled, Remembered
+from memdesk.answers import Changed, Hit, Profile, Recalled, Remembered
 from memdesk.mcp import render
 from memdesk.memory import Memory, Source, count_tokens, now
 
@@ -57,15 +57,103 @@ def test_every_answer_keeps_its_budget_and_its_frame(
         memory(text * 9, source=source, tags=(tag,) * 60, speaker=name, space=tag, replaces=name),
         memory(other, kind=tag, metadata=f'{{"a": "{name}"}}', state="trashed"),
     ]
-    answer = Recalled(tuple(hit(each) for each in memories), degraded=name)
+    turn = replace(memories[0], position=1)
+    answer = Recalled(
+        tuple(replace(hit(each), beside=(turn, turn, turn)) for each in memories), degraded=name
+    )
+    nothing = Recalled((), degraded=name, nearest=answer.hits[0])
     for shown in (
         render.recalled(answer, [tag], budget),
+        render.recalled(nothing, [tag, name], budget),
         render.whole(memories, budget),
         render.listed(memories, "The newest memories", budget, 123_456),
         render.profile(Profile(tag, tuple(memories), 7), budget),
     ):
         assert count_tokens(shown) <= budget
         framed(shown, memories)
+
+
+said = st.builds(
+    lambda text, times, who, place: memory(text * times, speaker=who, position=place),
+    ours,
+    st.sampled_from([1, 9, 200]),
+    st.none() | ours,
+    st.none() | st.integers(0, 9),
+)
+
+
+@given(
+    st.lists(st.tuples(said, st.lists(said, max_size=6)), max_size=9),
+    st.integers(render.LEAST_TOKENS, 3000),
+)
+def test_no_turns_make_an_answer_longer_than_asked(
+    found: list[tuple[Memory, list[Memory]]], budget: int
+) -> None:
+    """Hits of any length with turns of any length, whoever said them, keep the budget as one text."""
+    hits = tuple(replace(hit(each), beside=tuple(turns)) for each, turns in found)
+    shown = render.recalled(Recalled(hits), ["personal"], budget)
+    assert count_tokens(shown) <= budget
+    framed(shown, [each for each, _ in found])
+
+
+def conversation() -> Hit:
+    """Return a hit in the middle of three turns."""
+    before, middle, after = (
+        memory(text, speaker=who, role=role, session="s", position=place)
+        for place, (who, role, text) in enumerate(
+            [("Ana", "user", "when?"), (None, "user", "at nine\nsharp"), (None, None, "| fine")]
+        )
+    )
+    return replace(hit(middle), beside=(before, after))
+
+
+def test_turns_stand_in_the_frame_of_their_hit() -> None:
+    """What was said before and after is one line each behind a bar, with who said it if known."""
+    found = conversation()
+    shown = render.recalled(Recalled((found,)), ["personal"], 2000)
+    assert (
+        f"{found.memory.id} · now · note · personal · from memdesk (user) · said by user\n" in shown
+    )
+    assert shown.endswith("\n| at nine\n| sharp\n(before it)\n| Ana: when?\n(after it)\n| | fine")
+
+
+def test_a_long_turn_is_cut() -> None:
+    """Of a turn beside a hit the beginning is shown, with a sign that there is more."""
+    long = memory("日本 " * 5000, speaker="Ana", position=4)
+    shown = render.recalled(Recalled((replace(conversation(), beside=(long,)),)), ["a"], 2000)
+    last = shown.splitlines()[-1]
+    assert last.startswith("| Ana: 日本 日本")
+    assert last.endswith("…")
+    assert len(last.encode()) <= 410
+
+
+def test_a_hit_comes_before_the_turns_of_another() -> None:
+    """Where the turns beside a hit have no room, it is shown without them, and that is said."""
+    turns = tuple(memory("word " * 60, position=place) for place in (5, 6, 7))
+    found = replace(conversation(), beside=turns)
+    shown = render.recalled(Recalled((found, conversation())), ["a"], 300)
+    assert "| sharp\n(no room for the turns beside it)\n\n" in shown
+    assert shown.endswith("(after it)\n| | fine")
+
+
+@pytest.mark.parametrize(
+    ("words", "meaning", "letter"),
+    [
+        (0.5, 0.0, "w"),
+        (0.5, 0.1, "w"),
+        (0.0, 0.5, "m"),
+        (0.1, 0.4, "m"),
+        (0.3, 0.5, "b"),
+        (0.5, 0.2, "b"),
+        (0.0, 0.0, ""),
+    ],
+)
+def test_a_letter_says_how_a_hit_was_found(words: float, meaning: float, letter: str) -> None:
+    """By words, by meaning, or by both: by what gave it more than a small part of its score."""
+    found = replace(hit(memory("tea", tags=("x",))), words=words, meaning=meaning)
+    shown = render.recalled(Recalled((found,)), ["personal"], 300)
+    hint = f" · {letter}" if letter else ""
+    assert f" · from memdesk (user){hint} · #x\n| tea" in shown
 
 
 @pytest.mark.parametrize("budget", range(300, 312))
@@ -182,6 +270,11 @@ def test_nothing_found_is_said_plainly() -> None:
     """An empty answer is a sentence, with where was looked and whether meaning was used."""
     assert render.recalled(Recalled(()), ["work", "personal"], 300) == (
         "Nothing relevant is remembered in work or personal."
+    )
+    near = hit(memory("tea"))
+    assert render.recalled(Recalled((), nearest=near), ["personal"], 300) == (
+        "Nothing relevant is remembered in personal. "
+        f"Nearest miss: {near.memory.id} (get shows it)."
     )
     degraded = render.recalled(Recalled((), "the model is loading"), ["personal"], 300)
     assert degraded.startswith("Found by words only: the model is loading. Nothing relevant")

@@ -65,7 +65,9 @@ def test_the_arguments_are_those_of_the_design() -> None:
     }
     assert arguments == {
         "remember": ["text", "kind", "tags", "space", "happened_at", "expires_at", "replaces"],
-        "recall": ["query", "limit", "space", "kind", "tags", "since", "until", "max_tokens"],
+        "recall": [
+            *("query", "limit", "space", "kind", "tags", "since", "until", "beside", "max_tokens")
+        ],
         "get": ["ids", "max_tokens"],
         "revise": ["id", "text", "kind", "tags", "expires_at", "pinned"],
         "forget": ["ids", "reason"],
@@ -214,8 +216,9 @@ def test_recall_hands_on_its_filters() -> None:
         since="2026-05-01T00:00Z",
         until="2026-05-02T00:00Z",
         limit=7,
+        beside=2,
     )
-    [(_, (query, limit, where))] = service.asked
+    [(_, (query, limit, where, beside))] = service.asked
     assert (query, limit, where.kinds, where.tags) == ("x", 7, ("fact",), ("a", "b"))
     assert f"{where.since:%F %T}" == "2026-05-01 00:00:00"
     assert f"{where.until:%F %T}" == "2026-05-02 00:00:00"

@@ -14,7 +14,8 @@ from fakes import other_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.large import table
+from bench import large
+from bench.notes import notes
 from memdesk.memory import LIVE, TRASHED, Filter, Memory, Source, new_id
 from memdesk.passages import Passage
 from memdesk.store import PassageRow, Store, kept, maintain, open_store, opening, schema, upkeep
@@ -432,7 +433,7 @@ def test_one_of_a_hundred_in_a_hundred_thousand_is_found_exactly(home: Path) -> 
     values = {"key": ids, "memory": ids, "space": spaces, "state": LIVE, "text": "apple"}
     rest = {"vector": stacked, "embedded": True, "at": START, "ordinal": 0, "start": 0, "end": 5}
     shape = schema.passages(DIMS)
-    both.plain.passages.add(table(shape, {**values, **rest, "seq": 1}, count - 1))
+    both.plain.passages.add(large.table(shape, {**values, **rest, "seq": 1}, count - 1))
     few = np.arange(100, count, 100)
     for place, vector in enumerate(vectors(5, seed=2)):
         exact = few[np.argsort(-(made[few].astype(np.float64) @ vector))[:100]]
@@ -500,3 +501,13 @@ def test_a_store_of_an_earlier_memdesk_gets_the_indexes_it_lacks(home: Path) -> 
 def test_vectors_of_every_length_can_be_indexed(dims: int, kind: str) -> None:
     """The smaller index needs a multiple of eight numbers."""
     assert type(opening.vector_index(dims)).__name__ == kind
+
+
+def test_the_stores_of_the_benchmark_are_like_any_other(home: Path) -> None:
+    """What the benchmark writes straight to the tables is found, and all of it exactly."""
+    store = opened(home)
+    large.fill(store, notes(50, seed=1), vectors(20), 150)
+    assert store.passages.count() == store.memories.count() == 150
+    assert large.overlap(store, vectors(5, seed=3)) == 1.0
+    (best, *_) = store.seek("the", Filter(), 5).by_words(None)
+    assert store.get([best.memory])[best.memory].state == LIVE

@@ -44,6 +44,8 @@ BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "tuple[str, ...]": words,
     "tuple[str, ...] | None": st.none() | words,
     "tuple[int, int]": st.tuples(whole, whole),
+    "tuple[tuple[int, int], ...]": st.lists(st.tuples(whole, whole), max_size=3).map(tuple),
+    "tuple[tuple[str, float], ...]": st.lists(st.tuples(text, real), max_size=3).map(tuple),
     "dict[str, int]": st.dictionaries(text, whole, max_size=3),
 }
 
@@ -64,6 +66,7 @@ RECORDS = [*dataclasses_of(memory), *dataclasses_of(answers), ModelSpec]
 for each in RECORDS:
     made = st.deferred(lambda each=each: record(each))  # type: ignore[misc]
     BY_TYPE[each.__name__] = made
+    BY_TYPE[f"{each.__name__} | None"] = st.none() | made
     BY_TYPE[f"tuple[{each.__name__}, ...]"] = st.lists(made, max_size=2).map(tuple)
 
 

@@ -17,7 +17,7 @@ def put_json(value: object, **more: object) -> None:
 
 
 def plain(value: object) -> Any:
-    """Return the value made of what JSON knows: times in UTC with a Z, metadata as an object."""
+    """Return the value made of what JSON knows: times in UTC with a Z, metadata and priors as objects."""
     if is_dataclass(value) and not isinstance(value, type):
         return {name: _field(name, part) for name, part in asdict(value).items()}
     if isinstance(value, dict):
@@ -30,4 +30,6 @@ def plain(value: object) -> Any:
 
 
 def _field(name: str, value: object) -> Any:
-    return json.loads(value) if name == "metadata" and isinstance(value, str) else plain(value)
+    if name == "metadata" and isinstance(value, str):
+        return json.loads(value)
+    return dict(value) if name == "priors" and isinstance(value, tuple) else plain(value)

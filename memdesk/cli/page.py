@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from memdesk.answers import Hit, Revision
     from memdesk.memory import Memory
 
+_WORD_COLUMNS = 30
+"""What a word that matched may take of a line; a run without spaces may be a whole sentence."""
 _PRECISE = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}
 
 
@@ -35,12 +37,19 @@ def put_line(memory: Memory) -> None:
     put(fit("  ".join(part for part in (memory.id, " ".join(parts), words) if part), columns))
 
 
-def put_hit(place: int, hit: Hit, *, explain: bool) -> None:
-    """Print a hit as two lines, and a third that says why it was found."""
-    _put_fitting(f"{place}. {one_line(hit.passage)}")
+def put_hit(lead: str, hit: Hit, *, explain: bool) -> None:
+    """Print a hit as two lines, those that say why it was found, and one for each turn beside it.
+
+    `lead` stands before its passage: its place, or what else it is.
+    """
+    said = _said(hit.memory, hit.passage) if hit.beside else hit.passage
+    _put_fitting(f"{lead}{one_line(said)}")
     _put_fitting(f"   {hit.memory.id}  {_about(hit.memory)}")
-    if explain:
-        put(f"   {_why(hit)}")
+    for line in _why(hit) if explain else ():
+        put(f"   {line}")
+    for turn in hit.beside:
+        side = "before" if (turn.position or 0) < (hit.memory.position or 0) else "after"
+        _put_fitting(f"   {side:<6} {one_line(_said(turn, turn.text))}")
 
 
 def put_memory(memory: Memory) -> None:
@@ -74,12 +83,37 @@ def _parts(memory: Memory) -> list[str]:
     return [one_line(part) for part in (*parts, *(f"#{tag}" for tag in memory.tags))]
 
 
-def _why(hit: Hit) -> str:
-    words = "no words" if hit.keyword_rank is None else f"words {hit.keyword_rank}."
-    words += f" ({hit.keyword_score:.2f})" if hit.keyword_rank is not None else ""
-    meaning = "no meaning" if hit.vector_rank is None else f"meaning {hit.vector_rank}."
+def _said(turn: Memory, words: str) -> str:
+    """Return words of a conversation with whose they are, where that is known."""
+    who = turn.speaker or turn.role
+    return f"{who}: {words}" if who else words
+
+
+def _why(hit: Hit) -> tuple[str, str, str]:
+    """Return how a hit was found, what its score is made of, and where it comes from."""
+    memory, (start, end) = hit.memory, hit.span
+    words = "not by words" if hit.keyword_rank is None else f"words {hit.keyword_rank}."
+    words += f" (BM25 {hit.keyword_score:.2f})" if hit.keyword_rank is not None else ""
+    meaning = "not by meaning" if hit.vector_rank is None else f"meaning {hit.vector_rank}."
     meaning += f" (cosine {hit.cosine:.2f})" if hit.cosine is not None else ""
-    return f"{words} · {meaning} · score {hit.score:.4f} · characters {hit.span[0]}-{hit.span[1]}"
+    parts = (("words", hit.words), ("meaning", hit.meaning), *hit.priors)
+    sums = "".join(f" {'-' if part < 0 else '+'} {name} {abs(part):.3f}" for name, part in parts)
+    source = f"from {one_line(memory.source.name)} ({one_line(memory.source.trust)})"
+    part = f" · characters {start}-{end} of {len(memory.text)}"
+    return (
+        f"{meaning} · {words}{_matched(hit)}",
+        f"score {hit.score:.3f} ={sums.removeprefix(' +')}",
+        f"age {age(memory.when, now())} · space {one_line(memory.space)} · {source}{part}",
+    )
+
+
+def _matched(hit: Hit) -> str:
+    """Return the words of the passage that the question has too, each once, in quotes."""
+    words: dict[str, str] = {}
+    for start, end in hit.matched:
+        word = one_line(hit.memory.text[start:end])
+        words.setdefault(word.casefold(), f" “{fit(word, _WORD_COLUMNS)}”")
+    return "".join(words.values())
 
 
 def _fields(memory: Memory) -> list[tuple[str, str]]:

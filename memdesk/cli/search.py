@@ -9,11 +9,12 @@ import click
 from memdesk.cli.command import Verbs, as_json, build_filter, filters, pass_desk
 from memdesk.cli.data import put_json
 from memdesk.cli.page import put_hit
-from memdesk.cli.terminal import Progress, say
+from memdesk.cli.terminal import Progress, put, say
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from memdesk.answers import Recalled
     from memdesk.cli.root import Desk
 
 searching = Verbs()
@@ -37,6 +38,8 @@ searching = Verbs()
     default=0,
     help="Stop at so many tokens of text; 0 for no limit.",
 )
+@click.option("--beside", metavar="N", default=0, help="Show N turns of talk around each one.")
+@click.option("--nearest", is_flag=True, help="When nothing is relevant, show the nearest miss.")
 @click.option("--explain", is_flag=True, help="Show why each one was found.")
 @as_json
 @pass_desk
@@ -52,6 +55,8 @@ def search(
     as_of: str | None,
     limit: int,
     max_tokens: int,
+    beside: int,
+    nearest: bool,
     explain: bool,
     json_: bool,
 ) -> None:
@@ -63,16 +68,36 @@ def search(
     where = build_filter(spaces, kinds, tags, since, until)
     asked = " ".join(query)
     then = _moment(as_of) if as_of is not None else None
-    found = desk.service.recall(asked, limit=limit, where=where, max_tokens=max_tokens, as_of=then)
+    found = desk.service.recall(
+        asked, limit=limit, where=where, max_tokens=max_tokens, as_of=then, beside=beside
+    )
     if found.degraded:
         say(f"found by words only: {found.degraded}")
     if json_:
         put_json(found, query=asked)
-        return
+    elif found.hits:
+        _put_hits(found, explain=explain)
+    else:
+        _put_nothing(found, nearest=nearest, explain=explain)
+
+
+def _put_hits(found: Recalled, *, explain: bool) -> None:
+    if explain:
+        put(f"certainty {found.certainty:.2f}")
     for place, hit in enumerate(found.hits, 1):
-        put_hit(place, hit, explain=explain)
-    if not found.hits:
+        put_hit(f"{place}. ", hit, explain=explain)
+
+
+def _put_nothing(found: Recalled, *, nearest: bool, explain: bool) -> None:
+    if found.nearest is None:
         say("nothing was found")
+        return
+    certainty = f"certainty {found.certainty:.2f}"
+    if nearest:
+        say("nothing relevant is remembered")
+        put_hit(f"nearest miss, {certainty}: ", found.nearest, explain=explain)
+    else:
+        say(f"nothing relevant is remembered ({certainty}; --nearest shows the nearest miss)")
 
 
 def _moment(as_of: str) -> datetime:

@@ -30,8 +30,13 @@ MOST_TOKENS = 20_000
 """The largest budget."""
 _HEAD_BYTES = 300
 _FACTS_BYTES = 180
+_TURN_BYTES = 400
+"""How much of a turn beside a hit is shown."""
+_MINOR = 3
+"""So many times smaller than the other, words or meaning are not what found a hit."""
 _TAIL_TOKENS = 18
 """Kept free for the line that says what was left out."""
+_NO_ROOM = "(no room for the turns beside it)"
 _FORMATS = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}
 
 
@@ -43,13 +48,18 @@ class Block:
     body: str
     rest: str = ""
     """What to say when the body is not the whole text."""
+    turns: str = ""
+    """The turns beside it, framed; without room for them it is shown alone."""
 
 
 def recalled(answer: Recalled, spaces: Sequence[str], max_tokens: int) -> str:
     """Return what was recalled, most relevant first."""
     degraded = f"Found by words only: {word(answer.degraded, 100)}. " if answer.degraded else ""
     if not answer.hits:
-        return f"{degraded}Nothing relevant is remembered in {_joined(spaces)}."
+        miss = (
+            f" Nearest miss: {answer.nearest.memory.id} (get shows it)." if answer.nearest else ""
+        )
+        return f"{degraded}Nothing relevant is remembered in {_joined(spaces)}.{miss}"
     intro = f"{degraded}{_count(len(answer.hits))}, most relevant first. {FRAME}"
     return fit(intro, [_of_hit(hit) for hit in answer.hits], max_tokens)
 
@@ -165,11 +175,16 @@ def fit(intro: str, blocks: Iterable[Block], max_tokens: int, left_out: int = 0)
 
 
 def _block(block: Block, tokens: int) -> str:
-    """Return a block whole, or nothing when it is longer than `tokens`."""
+    """Return a block whole, or nothing when it is longer than `tokens`; turns may be left out."""
     if len(block.body) > tokens * 3:
         return ""
-    text = "\n".join(part for part in (block.head, frame(block.body), block.rest) if part)
-    return text if count_tokens("\n\n" + text) <= tokens else ""
+    for turns in (block.turns, _NO_ROOM) if block.turns else ("",):
+        text = "\n".join(
+            part for part in (block.head, frame(block.body), block.rest, turns) if part
+        )
+        if count_tokens("\n\n" + text) <= tokens:
+            return text
+    return ""
 
 
 def _cut(block: Block, tokens: int) -> str:
@@ -191,14 +206,40 @@ def _cut(block: Block, tokens: int) -> str:
 
 def _of_hit(hit: Hit) -> Block:
     memory, (start, end) = hit.memory, hit.span
-    passage = memory.text[start:end] or hit.passage
+    passage, turns = memory.text[start:end] or hit.passage, _turns(hit)
+    who = word(memory.speaker or memory.role or "")
+    known = [f"said by {who}" if who else "", _found_by(hit)]
     if len(passage) >= len(memory.text) or count_tokens(memory.text) <= WHOLE_TOKENS:
-        return Block(head(memory), memory.text)
+        return Block(head(memory, *known), memory.text, turns=turns)
     return Block(
-        head(memory, f"characters {start}-{end} of {len(memory.text)}"),
+        head(memory, *known, f"characters {start}-{end} of {len(memory.text)}"),
         passage,
         "(a passage; get the id for the whole text)",
+        turns,
     )
+
+
+def _found_by(hit: Hit) -> str:
+    """Return w for a hit found by words, m by meaning, b by both; nothing where neither is known."""
+    by_words, by_meaning = _MINOR * hit.words > hit.meaning, _MINOR * hit.meaning > hit.words
+    return "b" if by_words and by_meaning else "w" if by_words else "m" if by_meaning else ""
+
+
+def _turns(hit: Hit) -> str:
+    """Return the turns before and after a hit under headings of ours, each one line in the frame."""
+    sides: dict[str, list[str]] = {}
+    for turn in hit.beside:
+        side = "before" if (turn.position or 0) < (hit.memory.position or 0) else "after"
+        sides.setdefault(f"({side} it)", []).append(_turn(turn))
+    return "\n".join(line for side, turns in sides.items() for line in (side, *turns))
+
+
+def _turn(turn: Memory) -> str:
+    who = turn.speaker or turn.role
+    said = turn.text[: _TURN_BYTES + 1]
+    line = " ".join((f"{who}: {said}" if who else said).split())
+    fits = len(line.encode()) <= _TURN_BYTES and len(turn.text) <= _TURN_BYTES
+    return frame(line if fits else clip(line, _TURN_BYTES) + "…")
 
 
 def _in_full(memory: Memory) -> Block:

@@ -72,7 +72,7 @@ def recall(core: Core, wanted: Asked, as_of: datetime) -> Recalled:
     hits = [hit_of(then.memories[each.memory], each, wanted.question) for each in ranked]
     unique = {hit.memory.content_hash: hit for hit in reversed(hits)}
     best = [hit for hit in hits if unique[hit.memory.content_hash] is hit][: wanted.limit]
-    answer = answered(wanted, ranked, best)
+    answer = answered(wanted, ranked, then.by_meaning, best)
     return replace(answer, degraded=degraded(core, missing=vector is None))
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from memdesk.passages import Found
     from memdesk.ranking import Question, Ranked
     from memdesk.service.core import Core
     from memdesk.store import Store
@@ -29,6 +30,8 @@ MAX_QUERY = 10_000
 MAX_BESIDE = 5
 CANDIDATES = 100
 """Passages that each search gives to the ranking (RECALL.md, Z 3)."""
+_SPARE = 4
+"""How many times the limit is ranked: equal texts and what has just been forgotten fall away."""
 REACH = 2
 """Turns before and after a candidate that are candidates too (RECALL.md, Z 1)."""
 
@@ -87,8 +90,10 @@ def recall(core: Core, wanted: Asked) -> Recalled:
     by_meaning = sought.by_meaning(vector) if vector is not None else []
     by_words = sought.by_words(vector)
     beside = store.beside(by_words, REACH, wanted.where, vector) if core.recipe.neighbours else []
-    ranked = ranking.rank(wanted.question, by_words, by_meaning, beside, core.recipe)
-    answer = answered(wanted, ranked, _hits(store, ranked, wanted))
+    ranked = ranking.rank(
+        wanted.question, by_words, by_meaning, beside, core.recipe, most=_SPARE * wanted.limit
+    )
+    answer = answered(wanted, ranked, by_meaning, _hits(store, ranked, wanted))
     hits = tuple(_with_turns(store, hit, answer.hits, wanted) for hit in answer.hits)
     return replace(answer, hits=hits, degraded=degraded(core, missing=vector is None))
 
@@ -106,9 +111,11 @@ def degraded(core: Core, *, missing: bool) -> str | None:
     return core.trouble or "the model is still loading"
 
 
-def answered(wanted: Asked, ranked: Sequence[Ranked], hits: Sequence[Hit]) -> Recalled:
+def answered(
+    wanted: Asked, ranked: Sequence[Ranked], nearest: Sequence[Found], hits: Sequence[Hit]
+) -> Recalled:
     """Return the hits that fit the budget, or only the nearest miss where nothing is certain."""
-    certainty = ranking.certainty(ranked)
+    certainty = ranking.certainty(ranked, nearest)
     if certainty < wanted.floor:
         return Recalled((), certainty=certainty, nearest=hits[0] if hits else None)
     return Recalled(within(hits, wanted.max_tokens), certainty=certainty)

@@ -217,12 +217,12 @@ class Search:
             return []
         rows = self._around(near, places)
         known = {(each.memory, each.ordinal) for each in found}
-        beside = [
-            each
-            for each in rows.found(scores=[None] * len(rows), cosines=rows.cosines(vector))
-            if (each.space, each.session, each.position) in places
-            and (each.memory, each.ordinal) not in known
-        ]
+        columns = ("space", "session", "position", "memory", "ordinal")
+        told = zip(*(rows.fields.column(name).to_pylist() for name in columns), strict=True)
+        # Most rows of the sessions stand elsewhere: they are not worth being made values.
+        new = [tuple(row[:3]) in places and tuple(row[3:]) not in known for row in told]
+        rows = rows.pick(np.array(new, np.bool_))
+        beside = rows.found(scores=[None] * len(rows), cosines=rows.cosines(vector))
         return sorted(
             beside,
             key=lambda each: (

@@ -33,7 +33,7 @@ VERSION: str = lancedb.__version__
 _WHEN = "coalesce(happened_at, created_at)"
 _SESSION_COMMITS = 400  # caches are keyed by version and never shrink: LANCEDB.md §2
 _PASSAGE = ("ordinal", "start", "end", "text", "asking", "timed")
-_WORDS_OF_ONE = 128
+_WORDS_OF_ONE = 384
 """About the bytes that a passage takes in the full-text index."""
 
 
