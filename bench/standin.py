@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memdesk.catalog import BUNDLED
+from memdesk.passages import Embedded, EmbeddedQuestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from memdesk.embedder import Embedding
+    from memdesk.embedder import Embedder
     from memdesk.embedder.native import Vectors
 
 _NOISE = 0.4
@@ -26,7 +27,7 @@ class StandIn:
 
     spec = BUNDLED
 
-    def __init__(self, real: Embedding, texts: Sequence[str]) -> None:
+    def __init__(self, real: Embedder, texts: Sequence[str]) -> None:
         """Embed the real texts once."""
         self._known = real.embed_documents(texts)
         self._chance = np.random.default_rng(0)
@@ -34,9 +35,17 @@ class StandIn:
     def load(self) -> None:
         """Do nothing."""
 
-    def embed_query(self, text: str) -> Vectors:
-        """Return some text's vector."""
-        return np.asarray(self.embed_documents([text])[0])
+    def read_query(self, text: str) -> EmbeddedQuestion:
+        """Return some text's vector, and none of its words."""
+        return EmbeddedQuestion(
+            self.embed_documents([text])[0], np.zeros((0, self.spec.dims), np.float32)
+        )
+
+    def read_documents(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> list[Embedded]:
+        """Return as many unit vectors as there are texts, without signs of their words."""
+        return [Embedded(vector, b"") for vector in self.embed_documents(texts, progress)]
 
     def embed_documents(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None

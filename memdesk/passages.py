@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
 
 WORDS = 120
 """The longest passage, in words; a CJK character counts as half a word."""
@@ -37,6 +41,24 @@ class Passage:
     """How much of the stretch are questions, 0 to 1."""
     timed: bool = False
     """Whether it tells a time."""
+
+
+class Embedded(NamedTuple):
+    """What a model makes of a passage."""
+
+    vector: np.ndarray
+    """Float32, shape (dims,)."""
+    signs: bytes
+    """Each token's signs, a bit a number, dims / 8 bytes a token; empty of a model without them."""
+
+
+class EmbeddedQuestion(NamedTuple):
+    """What a model makes of a question."""
+
+    vector: np.ndarray
+    """Float32, shape (dims,)."""
+    words: np.ndarray
+    """The unit vector of each token, float32, shape (n, dims); none of a model without them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,25 +7,24 @@ is a switch of `Recipe`, so that `python -m bench recall --ablate` can tell what
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from memdesk.recipe import Recipe
-from memdesk.terms import terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from memdesk.passages import Found
+    from memdesk.question import Question
 
     Floats = NDArray[np.float64]
+    Read = Callable[[Sequence[Found]], Mapping[tuple[str, int], float]]
 
 KEYWORD_WEIGHT = 0.5
 """The share of BM25 in the fused score; the rest is nearness in meaning (RECALL.md, Z 4)."""
@@ -43,6 +42,12 @@ BESIDE = {-2: 1.0, -1: 2.0, 1: 1.0, 2: 0.5}
 """How often the words of a turn so many places away count: what came before says more."""
 SHORT = 60
 """Words from which a turn is clear without its neighbours (RECALL.md, Z 1)."""
+LATE = 24
+"""The best candidates, whose nearness is looked at word by word."""
+LATE_SHARE = 0.75
+"""What that counts beside the cosine of the whole; of turns only (docs/RECALL.md)."""
+LATE_KEYWORD_WEIGHT = 0.4
+"""The share of BM25 where nearness is known word by word: that has much of the words in it."""
 ANSWERING = 0.3
 """How much of the nearness of a question that stands before a turn the turn has itself."""
 ASKING = 0.2
@@ -55,35 +60,9 @@ PERIOD = 0.05
 """What a memory of a time that the question names gains (RECALL.md, Z 5)."""
 NEWER = 0.01
 """What the newest of all candidates gains over the oldest: it decides between near-equals."""
-MOST_TERMS = 64
-"""Terms of a question that are looked for; of a long text that was pasted, the first."""
-FLOOR = 0.1
-"""The certainty under which nothing is an answer: 95 of 100 answers and more stay (docs/RECALL.md)."""
 RANK_CONSTANT = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Buettcher 2009)."""
 _EVERY_PART = Recipe()
-_CERTAIN = (10.6, 11.2, 11.6, -8.5)
-"""What a cosine, its distance from the background and BM25 add to the evidence; and where it begins."""
-_CERTAIN_BY_WORDS = (14.0, -2.6)
-"""The same for BM25 alone, where no meaning is known."""
-_FIRST = 5
-_BACKGROUND = 30
-_USUAL = 0.2
-"""The background of a store that has fewer passages."""
-_WHOLE, _ALL = 0.5, 0.999
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question as the ranking sees it."""
-
-    terms: tuple[str, ...]
-    """What its telling words are found by, each once."""
-    asks_when: bool = False
-    asks_assistant: bool = False
-    """Whether it is after what the assistant has said."""
-    periods: tuple[tuple[float, float], ...] = ()
-    """The times that it names, as (start, end) in seconds since 1970 (UTC)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +77,8 @@ class Ranked:
     """What nearness in meaning gives: 0 to 1 - `KEYWORD_WEIGHT`."""
     priors: dict[str, float]
     """What else was added or taken away, by its name in `Recipe`."""
+    bm25: float
+    """BM25 of its words and those beside it, as a share of what it could be, 0 to 1."""
     share: float
     """How much of the question its own words are, 0 to 1: rare ones are more of it."""
     keyword_rank: int | None
@@ -109,18 +90,6 @@ class Ranked:
         return self.found.memory
 
 
-def ask(
-    text: str, *, asks_when: bool = False, periods: Iterable[tuple[float, float]] = ()
-) -> Question:
-    """Return a question as the ranking sees it; without telling words, all its words tell."""
-    every = dict.fromkeys(terms(text))
-    telling = tuple(term for term in every if term not in _asking())
-    asks_assistant = not _ADDRESSED.isdisjoint(every)
-    return Question(
-        (telling or tuple(every))[:MOST_TERMS], asks_when, asks_assistant, tuple(periods)
-    )
-
-
 def rank(
     question: Question,
     by_words: Sequence[Found],
@@ -129,69 +98,94 @@ def rank(
     recipe: Recipe = _EVERY_PART,
     *,
     most: int | None = None,
+    read: Read | None = None,
 ) -> list[Ranked]:
     """Return the memories of both result lists and those beside them, best first, at most `most`.
 
-    Each list is in its own order, best first. A memory counts with its best passage.
+    Each list is in its own order, best first. A memory counts with its best passage. `read` is
+    asked for the nearness of the first few passages word by word.
     """
     found = _merged(by_words, by_meaning, beside)
     if not found:
         return []
     turns = _Turns(found)
     words, shares = _words(question, found, turns, recipe)
-    meaning = _meaning(found, turns, recipe)
-    if not recipe.score_fusion:
-        words, meaning = _reciprocal(by_words, found), _reciprocal(by_meaning, found)
+    cosines = np.array([max(each.cosine or 0.0, 0.0) for each in found])
+    meaning = _shares(_answering(cosines, found, turns, recipe))
+    weights = np.full(len(found), KEYWORD_WEIGHT)
     priors = _priors(question, found, recipe)
-    scores = (words + meaning + sum(priors.values(), np.zeros(len(found)))).tolist()
+    other = sum(priors.values(), np.zeros(len(found)))
+    if not recipe.score_fusion:
+        weights = np.full(len(found), 0.5)
+        words, meaning = 2 * _reciprocal(by_words, found), 2 * _reciprocal(by_meaning, found)
+    elif read and recipe.late:
+        first = np.argsort(-(weights * words + (1 - weights) * meaning + other), kind="stable")[
+            :LATE
+        ]
+        closer = _read(read, first, cosines, found)
+        meaning = np.where(
+            np.isnan(closer),
+            meaning,
+            _shares(_answering(np.nan_to_num(closer), found, turns, recipe)),
+        )
+        weights = np.where(np.isnan(closer), weights, LATE_KEYWORD_WEIGHT)
+    parts = _Parts(weights * words, (1 - weights) * meaning, priors, words, shares)
+    return _ranked(found, parts, _ranks(by_words), _ranks(by_meaning), most)
+
+
+def _read(read: Read, first: NDArray[np.intp], cosines: Floats, found: Sequence[Found]) -> Floats:
+    """Return the nearness of the first few, word by word and as a whole; of others not a number."""
+    closer = np.full(len(found), np.nan)
+    told = read([found[place] for place in first.tolist()])
+    for place in first.tolist():
+        late = told.get((found[place].memory, found[place].ordinal))
+        if late is not None:
+            closer[place] = LATE_SHARE * late + (1 - LATE_SHARE) * cosines[place]
+    return closer
+
+
+def _shares(near: Floats) -> Floats:
+    return near / max(float(near.max(initial=0.0)), 1e-9)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of every candidate's score."""
+
+    words: Floats
+    meaning: Floats
+    priors: dict[str, Floats]
+    bm25: Floats
+    shares: Floats
+
+
+def _ranked(
+    found: Sequence[Found],
+    parts: _Parts,
+    word_ranks: dict[str, int],
+    vector_ranks: dict[str, int],
+    most: int | None,
+) -> list[Ranked]:
+    """Return each memory once, with its best passage, best first."""
+    other = sum(parts.priors.values(), np.zeros(len(found)))
+    scores = (parts.words + parts.meaning + other).tolist()
     best: dict[str, int] = {}
     for place in sorted(range(len(found)), key=lambda at: (-scores[at], found[at].memory)):
         best.setdefault(found[place].memory, place)
-    word_ranks, vector_ranks = _ranks(by_words), _ranks(by_meaning)
     return [
         Ranked(
             found[place],
             scores[place],
-            float(words[place]),
-            float(meaning[place]),
-            {name: float(prior[place]) for name, prior in priors.items()},
-            float(shares[place]),
+            float(parts.words[place]),
+            float(parts.meaning[place]),
+            {name: float(prior[place]) for name, prior in parts.priors.items()},
+            float(parts.bm25[place]),
+            float(parts.shares[place]),
             word_ranks.get(memory),
             vector_ranks.get(memory),
         )
         for memory, place in islice(best.items(), most)
     ]
-
-
-def certainty(ranked: Sequence[Ranked], nearest: Sequence[Found]) -> float:
-    """Return how likely it is that one of the first few answers the question, 0 to 1.
-
-    `nearest` are the passages nearest in meaning, best first. A logistic regression on what is not
-    divided by the answer's own best: the best cosine, how far it stands out from the store's 30th,
-    and BM25 as a share of what the question could have; its numbers are of questions about one
-    conversation asked of another's store (docs/RECALL.md). Where all of a question's telling words
-    stand in one passage, that is worth an answer by itself.
-    """
-    first = ranked[:_FIRST]
-    if not first:
-        return 0.0
-    words = max(each.words for each in first)
-    cosines = [each.found.cosine for each in first if each.found.cosine is not None]
-    if cosines:
-        best = max(cosines)
-        weighed = zip(_CERTAIN, (best, best - _background(nearest), words, 1.0), strict=True)
-        evidence = sum(weight * each for weight, each in weighed)
-    else:
-        evidence = _CERTAIN_BY_WORDS[0] * words + _CERTAIN_BY_WORDS[1]
-    whole = _WHOLE if max(each.share for each in first) > _ALL else 0.0
-    return max(1 / (1 + math.exp(-evidence)), whole)
-
-
-def _background(nearest: Sequence[Found]) -> float:
-    """Return the cosine of what has nothing to do with a question, as far as a store tells."""
-    if len(nearest) >= _BACKGROUND:
-        return nearest[_BACKGROUND - 1].cosine or 0.0
-    return min(_USUAL, nearest[-1].cosine or 0.0) if nearest else _USUAL
 
 
 class _Turns:
@@ -225,7 +219,7 @@ class _Turns:
 def _words(
     question: Question, found: Sequence[Found], turns: _Turns, recipe: Recipe
 ) -> tuple[Floats, Floats]:
-    """Return each candidate's BM25, weighed, and the share of the question that its own words are.
+    """Return each candidate's BM25 as a share, and the share of the question that its own words are.
 
     Document frequencies are those of the candidates: on LoCoMo as good as the whole store's
     (RECALL.md, Z 1).
@@ -243,7 +237,7 @@ def _words(
     fair = FAIR * possible * (K1 + 1) if recipe.fair_words else 0.0
     best = max(float(scores.max(initial=0.0)), fair, 1e-9)
     shares = (rarity[:, None] * (own > 0)).sum(axis=0) / possible
-    return KEYWORD_WEIGHT * scores / best, shares
+    return scores / best, shares
 
 
 def _counts(wanted: Sequence[str], words: str) -> list[int]:
@@ -272,15 +266,15 @@ def _with_neighbours(
     return counts, lengths
 
 
-def _meaning(found: Sequence[Found], turns: _Turns, recipe: Recipe) -> Floats:
-    """Return each candidate's nearness in meaning, weighed; of a question before it, a part."""
-    near = np.array([max(each.cosine or 0.0, 0.0) for each in found])
-    if recipe.answering:
-        asked = np.zeros(turns.count)
-        np.maximum.at(asked, turns.of, near * np.array([each.asking for each in found]))
-        before = turns.beside(-1)
-        near = near + ANSWERING * np.where(before >= 0, asked[before], 0.0)
-    return (1 - KEYWORD_WEIGHT) * near / max(float(near.max(initial=0.0)), 1e-9)
+def _answering(near: Floats, found: Sequence[Found], turns: _Turns, recipe: Recipe) -> Floats:
+    """Return each candidate's nearness with a part of that of a question before it."""
+    if not recipe.answering:
+        return near
+    asked = np.zeros(turns.count)
+    np.maximum.at(asked, turns.of, near * np.array([each.asking for each in found]))
+    before = turns.beside(-1)
+    added: Floats = near + ANSWERING * np.where(before >= 0, asked[before], 0.0)
+    return added
 
 
 def _priors(question: Question, found: Sequence[Found], recipe: Recipe) -> dict[str, Floats]:
@@ -325,24 +319,3 @@ def _merged(*lists: Sequence[Found]) -> list[Found]:
         for each in found:
             merged.setdefault((each.memory, each.ordinal), each)
     return list(merged.values())
-
-
-# Words that ask and do not tell; search is better without them (RECALL.md, Z 3). Of other languages
-# only those that are no English word.
-_ASKING = (
-    "a about am an and any are as at be been being but by can could did do does doing for from had has "
-    "have having he her hers him his how i if in into is it its me my of on or our ours she should so "
-    "than that the their them then there these they this those to us was we were what when where "
-    "which while who whom whose why will with would you your yours s t d ll ve re m don didn doesn "
-    "isn wasn "
-    "wann wer wie warum welche welcher welches wem wessen quand où qui quel quelle quels quelles "
-    "pourquoi combien cuándo dónde quién cómo qué cuál cuánto perché quale wanneer waar hoe quando "
-    "когда где кто как почему какой какая какие сколько متى أين من كيف لماذا ماذا ما هل كم"
-)
-# In a question to an assistant about itself: “what did you recommend?”
-_ADDRESSED = frozenset(("you", "your", "assist", "chatbot"))
-
-
-@lru_cache(maxsize=1)
-def _asking() -> frozenset[str]:
-    return frozenset(terms(_ASKING))

@@ -10,6 +10,7 @@ import numpy as np
 
 from memdesk.catalog import BUNDLED
 from memdesk.errors import ModelError
+from memdesk.passages import Embedded, EmbeddedQuestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +40,17 @@ class FakeEmbedder:
             digest = hashlib.sha256(word.encode()).digest()
             vector[int.from_bytes(digest[:4]) % self.spec.dims] += 1
         return vector / np.linalg.norm(vector)
+
+    def read_query(self, text: str) -> EmbeddedQuestion:
+        """Return the unit vector of a text, and none of its words."""
+        vector = self.embed_query(text)
+        return EmbeddedQuestion(vector, np.zeros((0, len(vector)), np.float32))
+
+    def read_documents(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> list[Embedded]:
+        """Return the unit vectors of texts, without signs of their words."""
+        return [Embedded(vector, b"") for vector in self.embed_documents(texts, progress)]
 
     def embed_documents(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None

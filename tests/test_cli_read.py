@@ -120,6 +120,22 @@ def test_search_shows_the_turns_beside(talk: Cli) -> None:
     assert (refused.code, refused.err) == (2, "memdesk: beside: must be between 0 and 5\n")
 
 
+def test_no_turn_is_shown_twice(talk: Cli) -> None:
+    """Turns stand beside the first hit they belong to, whatever kind was asked for."""
+    talk.ok(
+        "revise",
+        talk.ok("search", "nine", "--json").json["hits"][0]["memory"]["id"],
+        "--kind",
+        "fact",
+    )
+    shown = talk.ok("search", "nine", "tent", "--beside", "3", "--limit", "2", "--json").json
+    ids = [hit["memory"]["id"] for hit in shown["hits"]]
+    ids += [turn["id"] for hit in shown["hits"] for turn in hit["beside"]]
+    assert len(ids) == len(set(ids)) == 4
+    [hit] = talk.ok("search", "nine", "--beside", "1", "--kind", "fact", "--json").json["hits"]
+    assert len(hit["beside"]) == 2
+
+
 def test_search_as_json(cli: Cli) -> None:
     """One document: the question, the hits with every part, and whole memories."""
     cli.add("the bicycle is green", "--happened-at", "2026-05-08")

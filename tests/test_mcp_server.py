@@ -219,7 +219,8 @@ def test_recall_hands_on_its_filters() -> None:
         beside=2,
     )
     [(_, (query, limit, where, beside))] = service.asked
-    assert (query, limit, where.kinds, where.tags) == ("x", 7, ("fact",), ("a", "b"))
+    assert (query, limit, beside) == ("x", 7, 2)
+    assert (where.kinds, where.tags) == (("fact",), ("a", "b"))
     assert f"{where.since:%F %T}" == "2026-05-01 00:00:00"
     assert f"{where.until:%F %T}" == "2026-05-02 00:00:00"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memdesk.passages import MAX_CHARS, WORDS, head, split, weigh
+from memdesk.passages import HEAD_WORDS, MAX_CHARS, WORDS, asking, head, split, weigh
 
 TEXTS = st.text(
     st.sampled_from("ab .!?\n。東京ไทย한국🎉-") | st.characters(exclude_categories=["Cs"]),
@@ -65,3 +65,47 @@ def test_a_megabyte_is_cut_quickly_into_many() -> None:
     """A document as long as one may be becomes passages of its own sentences."""
     text = ("The quick brown fox jumps over the lazy dog. " * 24000)[:1_000_000]
     assert len(split(text)) > 1500
+
+
+def test_the_head_of_a_long_text_has_so_many_words() -> None:
+    """Beyond that a model would not read on; of a short text the head is all."""
+    text = "word " * 1000
+    assert len(text[: head(text)].split()) == HEAD_WORDS
+    assert head("a short note") == len("a short note")
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("Where did you go?", 1.0),
+        ("Lisbon. The sea was calm.", 0.0),
+        ("Lovely day. Where are you?", 0.6),
+        ("Really?! I never knew that", 0.0),
+        ("I never knew!? Really?", 1.0),
+        ("“Who is it?” she asked.", 0.5),
+        ("where did you go", 0.0),
+        ("どこへ行きましたか？", 1.0),
+        ("أين ذهبت؟", 1.0),
+        ("ready?\nyes", 0.5),
+        ("?", 1.0),
+        ("...", 0.0),
+        ("", 0.0),
+        ("  \n ", 0.0),
+    ],
+)
+def test_a_text_asks_as_much_as_its_questions_are_of_it(text: str, share: float) -> None:
+    """The words of its questions are counted, in any script."""
+    assert asking(text) == pytest.approx(share)
+
+
+@given(TEXTS | st.text("a ?!.\n？؟"))
+def test_asking_is_a_share(text: str) -> None:
+    """Any text asks between nothing and all of it, and one without a question mark not at all."""
+    assert 0 <= asking(text) <= 1
+    assert asking(text) == 0 or not {"?", "？", "؟"}.isdisjoint(text)
+
+
+@pytest.mark.parametrize("text", ["?" * 1_000_000, "? " * 500_000, "a" * 1_000_000, "؟!" * 500_000])
+def test_runs_of_question_marks_are_no_trap(text: str) -> None:
+    """A megabyte of question marks is weighed in a moment."""
+    assert asking(text) in (0.0, 1.0)

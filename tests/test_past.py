@@ -41,7 +41,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Everything is written in 2020, a day apart; any answer will do, however uncertain."""
     clock = Clock()
-    monkeypatch.setattr("memdesk.ranking.FLOOR", 0.0)
+    monkeypatch.setattr("memdesk.service.recalling.FLOOR", 0.0)
     for module in ("core", "writing", "loading"):
         monkeypatch.setattr(f"memdesk.service.{module}.now", clock, raising=False)
     return clock

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields, replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memdesk.certainty import FLOOR, certainty
 from memdesk.passages import Found
+from memdesk.question import MOST_TERMS, Question, ask
 from memdesk.ranking import (
     ANSWERING,
     ASKING,
-    FLOOR,
-    MOST_TERMS,
+    LATE,
+    LATE_KEYWORD_WEIGHT,
+    LATE_SHARE,
     NEWER,
     PERIOD,
     RANK_CONSTANT,
     ROLE,
     SHORT,
     WHEN,
-    Question,
     Ranked,
-    ask,
-    certainty,
     rank,
 )
 from memdesk.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NOTHING = Recipe(**{field.name: False for field in fields(Recipe)})
 PLAIN = replace(NOTHING, score_fusion=True)
@@ -199,6 +203,56 @@ def test_what_follows_a_near_question_is_nearer() -> None:
     assert ranked["turn 2"].meaning == ranked["turn 3"].meaning
 
 
+def test_turns_are_near_word_by_word() -> None:
+    """What is read word by word counts three quarters of its nearness, and words count less there."""
+    listed = [turn(1, "x", 0.8), turn(2, "", 0.4), found("note", "", 0.8)]
+    near = {("turn 1", 0): 0.2, ("turn 2", 0): 0.6}
+    ranked = by_memory(rank(X, listed, listed, recipe=only("late"), read=lambda _: near))
+    first, second = (
+        LATE_SHARE * late + (1 - LATE_SHARE) * c for late, c in ((0.2, 0.8), (0.6, 0.4))
+    )
+    rest = 1 - LATE_KEYWORD_WEIGHT
+    assert ranked["turn 1"].words == pytest.approx(LATE_KEYWORD_WEIGHT)
+    assert ranked["turn 1"].meaning == pytest.approx(rest * first / second)
+    assert ranked["turn 2"].meaning == pytest.approx(rest)
+    assert ranked["note"].meaning == pytest.approx(0.5)
+
+
+def test_without_late_interaction_nothing_is_read() -> None:
+    """Switched off, or where ranks are fused, no passage is looked at word by word."""
+
+    def read(_: object) -> dict[tuple[str, int], float]:
+        raise AssertionError
+
+    listed = [turn(1, "x", 0.8)]
+    for recipe in (PLAIN, replace(NOTHING, late=True)):
+        assert rank(X, listed, listed, recipe=recipe, read=read) == rank(
+            X, listed, listed, recipe=recipe
+        )
+
+
+def test_only_the_best_are_read() -> None:
+    """The first few by the scores so far are looked at word by word, no others."""
+    listed = [turn(n, "", n / 100) for n in range(LATE + 20)]
+    asked: list[str] = []
+
+    def read(passages: Sequence[Found]) -> dict[tuple[str, int], float]:
+        asked.extend(each.memory for each in passages)
+        return {}
+
+    ranked = rank(X, [], listed, recipe=only("late"), read=read)
+    assert sorted(asked) == sorted(each.memory for each in ranked[:LATE])
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=5))
+def test_what_is_far_word_by_word_scores_nothing_for_meaning(near: list[float]) -> None:
+    """Nearness below nothing counts as none, and divides nothing by next to nothing."""
+    listed = [turn(n, "x", 0.1) for n in range(len(near))]
+    told = {(f"turn {n}", 0): each for n, each in enumerate(near)}
+    for each in rank(X, listed, listed, recipe=only("late"), read=lambda _: told):
+        assert 0 <= each.meaning <= 1 - LATE_KEYWORD_WEIGHT + 1e-9
+
+
 # fusion
 
 
@@ -358,7 +412,7 @@ def test_a_pasted_text_asks_with_its_first_words() -> None:
 
 def one(words: float = 0.0, cosine: float | None = None, share: float = 0.0) -> Ranked:
     """Return a hit with this evidence."""
-    return Ranked(found("a", "", cosine), 1.0, words, 0.0, {}, share, None, None)
+    return Ranked(found("a", "", cosine), 1.0, words, 0.0, {}, 2 * words, share, None, None)
 
 
 def test_nothing_is_certain_of_nothing() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bench import large
 from bench.notes import notes
 from memdesk.memory import LIVE, TRASHED, Filter, Memory, Source, new_id
-from memdesk.passages import Passage
+from memdesk.passages import Embedded, Passage
 from memdesk.store import PassageRow, Store, kept, maintain, open_store, opening, schema, upkeep
 from memdesk.store.table import LOOP
 
@@ -83,7 +83,8 @@ def memory(number: int, text: str = "apple", **changes: object) -> Memory:
 
 def row(of: Memory, vector: np.ndarray | None, ordinal: int = 0) -> PassageRow:
     """Return a passage that is all of a memory's text."""
-    return PassageRow(of, Passage(ordinal, 0, len(of.text), of.text), vector)
+    embedded = None if vector is None else Embedded(vector, b"")
+    return PassageRow(of, Passage(ordinal, 0, len(of.text), of.text), embedded)
 
 
 def vectors(count: int, seed: int = 0) -> np.ndarray:
@@ -172,9 +173,9 @@ def nearest(
     """Return the passages nearest to a vector by comparing all of them."""
     now = datetime.now(UTC)
     cosines = {
-        (each.memory.id, each.passage.ordinal): _cosine(each.vector, vector)
+        (each.memory.id, each.passage.ordinal): _cosine(each.embedded.vector, vector)
         for each in rows
-        if each.vector is not None and passes(each.memory, wanted, now)
+        if each.embedded is not None and passes(each.memory, wanted, now)
     }
     return sorted(cosines, key=lambda key: -cosines[key])[:limit]
 
@@ -252,10 +253,12 @@ def test_what_is_found_says_where_it_stands(both: Both) -> None:
             told = (found.words, found.space, found.session, found.position, found.at)
             of = source.memory
             assert told == (of.text, of.space, of.session, of.position, of.when.timestamp())
-            if source.vector is None:
+            if source.embedded is None:
                 assert found.cosine is None
             else:
-                assert found.cosine == pytest.approx(float(source.vector @ vector), abs=1e-6)
+                assert found.cosine == pytest.approx(
+                    float(source.embedded.vector @ vector), abs=1e-6
+                )
         assert all(each.cosine is None for each in store.seek("apple", Filter(), 20).by_words(None))
 
 

@@ -7,17 +7,16 @@ tables a plain query would find less than in a plain table, and look worse than 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from memdesk.store.engine import FTS, MatchQuery, lancedb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
 
-    from memdesk.embedder import Embedding
 
 FULL_TEXT, VECTOR, FUSED = "full-text only", "vector only", "RRF k=60"
 NAMES = (FULL_TEXT, VECTOR, FUSED)
@@ -26,10 +25,20 @@ CANDIDATES = 100
 _K = 60
 
 
+class Vectoring(Protocol):
+    """What a baseline needs of an embedder."""
+
+    def embed_query(self, text: str) -> np.ndarray:
+        """Return the vector of a question."""
+
+    def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the vectors of texts, shape (n, dims)."""
+
+
 class PlainTable:
     """Texts and their vectors, indexed as LanceDB does it when nothing is set."""
 
-    def __init__(self, folder: Path, texts: Mapping[str, str], embedder: Embedding) -> None:
+    def __init__(self, folder: Path, texts: Mapping[str, str], embedder: Vectoring) -> None:
         """Keep texts by the ids of their memories."""
         vectors = embedder.embed_documents(list(texts.values()))
         rows = [

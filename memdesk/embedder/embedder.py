@@ -6,10 +6,19 @@ import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from memdesk.embedder.native import MAX_PACKED_TEXTS, POOLING_NUMBERS, SHORT, Context, Model, freed
+from memdesk.embedder.native import (
+    MAX_PACKED_TEXTS,
+    NO_POOLING,
+    POOLING_NUMBERS,
+    SHORT,
+    Context,
+    Model,
+    freed,
+)
 from memdesk.errors import ModelError
+from memdesk.passages import Embedded, EmbeddedQuestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +35,9 @@ BULK_TEXTS = 32
 BULK_TOKENS = 512
 """From so many tokens on, `embed_documents` works on two cores."""
 BULK_WORKERS = 2
+MOST_WORDS = 256
+"""Tokens of a text whose signs are kept; a passage of 120 words has about 160."""
+T = TypeVar("T")
 
 
 class Embedding(Protocol):
@@ -38,13 +50,13 @@ class Embedding(Protocol):
     def load(self) -> None:
         """Make ready now what would else load on first use; raises ModelError."""
 
-    def embed_query(self, text: str) -> Vectors:
-        """The vector of a question, shape (dims,)."""
+    def read_query(self, text: str) -> EmbeddedQuestion:
+        """A question's vector, and those of its words."""
 
-    def embed_documents(
+    def read_documents(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
-    ) -> Vectors:
-        """The vectors of texts to be found, in their order, shape (n, dims)."""
+    ) -> list[Embedded]:
+        """The vectors of texts to be found, and the signs of their words, in the order given."""
 
     def count_tokens(self, text: str) -> int:
         """How many tokens the text has, special ones included, before any cut."""
@@ -82,14 +94,30 @@ class Embedder:
 
     def embed_query(self, text: str) -> Vectors:
         """The vector of a question: float32, shape (dims,); raises ModelError."""
-        with self._using() as model:
-            tokens = model.tokens(self.spec.query_prefix + text, self.spec.context)
-            return self._embed_few(model, [tokens]).reshape(-1)
+        return self.read_query(text).vector
 
     def embed_documents(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> Vectors:
-        """The vectors of texts to be found: float32, shape (n, dims), in the order given.
+        """The vectors of texts to be found: float32, shape (n, dims), as `read_documents`."""
+        import numpy as np
+
+        read = self.read_documents(texts, progress)
+        return np.array([each.vector for each in read], np.float32).reshape(-1, self.spec.dims)
+
+    def read_query(self, text: str) -> EmbeddedQuestion:
+        """A question's vector, and those of its words; raises ModelError."""
+        with self._using() as model:
+            tokens = model.tokens(self.spec.query_prefix + text, self.spec.context)
+            (vectors,) = self._read_few(model, [tokens], lambda _, vectors: vectors)
+            return EmbeddedQuestion(
+                self._pooled(vectors), _units(_of_words(model, tokens, vectors))
+            )
+
+    def read_documents(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> list[Embedded]:
+        """The vectors of texts to be found, and the signs of their words, in the order given.
 
         Many texts are worked on two cores while questions are still answered; `progress` is called
         in the calling thread with the number done so far. Raises ModelError.
@@ -97,17 +125,21 @@ class Embedder:
         with self._using() as model:
             prefix, limit = self.spec.document_prefix, self.spec.context
             tokens = [model.tokens(prefix + text, limit) for text in texts]
+
+            def document(text: list[int], vectors: Vectors) -> Embedded:
+                return Embedded(self._pooled(vectors), _signs(_of_words(model, text, vectors)))
+
             # A few texts do not wait for another call's thousands.
             many = len(texts) > 1 and sum(map(len, tokens)) >= BULK_TOKENS
             if many and self._bulk.acquire(blocking=len(texts) >= BULK_TEXTS):
                 try:
-                    return self._embed_many(model, tokens, progress)
+                    return self._read_many(model, tokens, document, progress)
                 finally:
                     self._bulk.release()
-            vectors = self._embed_few(model, tokens)
+            read = self._read_few(model, tokens, document)
         if progress is not None:
             progress(len(texts))
-        return vectors
+        return read
 
     def count_tokens(self, text: str) -> int:
         """How many tokens the text has, special ones included, before any cut."""
@@ -158,44 +190,47 @@ class Embedder:
         )
 
     def _context(self, model: Model, size: int, texts: int = 1) -> Context:
-        return Context(model, size, texts, POOLING_NUMBERS[self.spec.pooling], self._threads)
+        pooling = NO_POOLING if model.reads_words else POOLING_NUMBERS[self.spec.pooling]
+        return Context(model, size, texts, pooling, self._threads)
 
-    def _embed_few(self, model: Model, texts: list[list[int]]) -> Vectors:
-        import numpy as np
-
-        vectors = np.empty((len(texts), self.spec.dims), np.float32)
-        short = [row for row, text in enumerate(texts) if len(text) <= SHORT]
+    def _read_few(
+        self, model: Model, texts: list[list[int]], made: Callable[[list[int], Vectors], T]
+    ) -> list[T]:
+        read: dict[int, T] = {}
         long = [row for row, text in enumerate(texts) if len(text) > SHORT]
-        for row in short:
+        for row, text in enumerate(texts):
+            if len(text) > SHORT:
+                continue
             with self._lock:
                 if self._short is None:
                     self._short = self._context(model, SHORT)
-                vectors[row] = self._short.embed([texts[row]])[0]
+                vectors = self._short.embed([text])[0]
+            read[row] = made(text, vectors)
         if long:
             size = max(len(texts[row]) for row in long)
             with self._long, freed(self._context(model, size)) as context:
                 for row in long:
-                    vectors[row] = context.embed([texts[row]])[0]
-        return self._finished(vectors)
+                    read[row] = made(texts[row], context.embed([texts[row]])[0])
+        return [read[row] for row in range(len(texts))]
 
-    def _embed_many(
-        self, model: Model, tokens: list[list[int]], progress: Callable[[int], None] | None
-    ) -> Vectors:
-        import numpy as np
-
-        vectors = np.empty((len(tokens), self.spec.dims), np.float32)
+    def _read_many(
+        self,
+        model: Model,
+        tokens: list[list[int]],
+        made: Callable[[list[int], Vectors], T],
+        progress: Callable[[int], None] | None,
+    ) -> list[T]:
+        read: dict[int, T] = {}
         with self._workers(model, max(map(len, tokens))) as (pool, free, packs):
             rows = {
-                pool.submit(self._embed_batch, free, [tokens[index] for index in batch]): batch
+                pool.submit(self._read_batch, free, [tokens[index] for index in batch], made): batch
                 for batch in packed([len(each) for each in tokens], PACKED if packs else 0)
             }
-            done = 0
             for future in as_completed(rows):
-                vectors[rows[future]] = future.result()
-                done += len(rows[future])
+                read.update(zip(rows[future], future.result(), strict=True))
                 if progress is not None:
-                    progress(done)
-        return self._finished(vectors)
+                    progress(len(read))
+        return [read[row] for row in range(len(tokens))]
 
     @contextmanager
     def _workers(self, model: Model, longest: int) -> Iterator[_Workers]:
@@ -212,24 +247,54 @@ class Embedder:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _embed_batch(self, free: queue.SimpleQueue[Context], batch: list[list[int]]) -> Vectors:
+    def _read_batch(
+        self,
+        free: queue.SimpleQueue[Context],
+        batch: list[list[int]],
+        made: Callable[[list[int], Vectors], T],
+    ) -> list[T]:
         if self._closing:
             raise ModelError("the model was closed while texts were being embedded; try again")
         context = free.get()
         try:
-            return context.embed(batch)
+            vectors = context.embed(batch)
         finally:
             free.put(context)
+        return [made(text, each) for text, each in zip(batch, vectors, strict=True)]
 
-    def _finished(self, vectors: Vectors) -> Vectors:
+    def _pooled(self, vectors: Vectors) -> Vectors:
+        """One vector of those of a text's tokens, as the model's pooling says; as it is of one."""
         import numpy as np
 
-        if not np.isfinite(vectors).all():
+        vector: Vectors = vectors[0 if self.spec.pooling == "cls" else -1]
+        if self.spec.pooling == "mean":
+            vector = vectors.mean(axis=0)
+        if not np.isfinite(vector).all():
             raise ModelError(f"{self.spec.path} gave vectors that are not numbers; use another")
-        if not self.spec.normalize:
-            return vectors
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(vectors / np.maximum(lengths, np.float32(1e-12)), np.float32)
+        return _units(vector[None])[0] if self.spec.normalize else vector
+
+
+def _of_words(model: Model, tokens: list[int], vectors: Vectors) -> Vectors:
+    """Return the vectors of the tokens that are of the text; none where they were pooled."""
+    if len(vectors) != len(tokens) or not model.reads_words:
+        return vectors[:0]
+    first = 0 if model.says(tokens[0]) else 1
+    last = len(tokens) - (0 if model.says(tokens[-1]) else 1)
+    return vectors[first:last]
+
+
+def _units(vectors: Vectors) -> Vectors:
+    import numpy as np
+
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    units: Vectors = np.asarray(vectors / np.maximum(lengths, np.float32(1e-12)), np.float32)
+    return units
+
+
+def _signs(vectors: Vectors) -> bytes:
+    import numpy as np
+
+    return np.packbits(vectors[:MOST_WORDS] > 0, axis=1).tobytes()
 
 
 def packed(lengths: Sequence[int], limit: int) -> list[list[int]]:

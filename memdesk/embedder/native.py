@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memdesk.catalog import MAX_CONTEXT, Report
 from memdesk.embedder.wordpiece import WordPiece
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 SHORT = 64
 MAX_PACKED_TEXTS = 64
 POOLING_NUMBERS = {"mean": 1, "cls": 2, "last": 3}
+NO_POOLING = 0
 
 # llama.cpp sets aside and clears a row of the vocabulary per token, even for embeddings.
 _OUTPUT_BYTES = 512 * 1024 * 1024
 _UNSPECIFIED, _RANK = -1, 4
 _WORDPIECE = 3
+_ENCODERS = frozenset(("bert", "nomic-bert"))
 _ERROR = 3
 _errors: deque[str] = deque(maxlen=6)
 _loading = threading.Lock()
@@ -73,6 +75,15 @@ class Model:
         value = ctypes.create_string_buffer(256)
         self.lib.llama_model_meta_val_str(self._handle, key.encode(), value, len(value))
         return value.value.decode("utf-8", "replace")
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether a text's vector is no more than what its tokens' vectors give: with BERT's kin."""
+        return self.described("general.architecture") in _ENCODERS
+
+    def says(self, token: int) -> bool:
+        """Whether a token is of the text and no mark of its begin or end."""
+        return not self.lib.llama_vocab_is_control(self._vocabulary, token)
 
     def tokens(self, text: str, limit: int | None) -> list[int]:
         """The text's tokens, cut to `limit` with the special ones kept."""
@@ -139,8 +150,11 @@ class Context:
         """The pooling in effect, as the library numbers it."""
         return int(self._lib.llama_pooling_type(self._handle))
 
-    def embed(self, texts: list[list[int]]) -> Vectors:
-        """One raw vector per text, shape (n, dims); all texts together must fit the context."""
+    def embed(self, texts: list[list[int]]) -> list[Vectors]:
+        """Each text's raw vectors, shape (n, dims): one a token without pooling, else one.
+
+        All texts together must fit the context.
+        """
         import numpy as np
 
         lengths = [len(text) for text in texts]
@@ -157,7 +171,13 @@ class Context:
             if name in columns:
                 setattr(batch, name, ctypes.cast(columns[name].ctypes.data, kind))
         self._run(batch)
-        return np.stack([self._vector(number) for number in range(len(texts))])
+        if self.pooling == NO_POOLING:
+            every = self._vectors(self._lib.llama_get_embeddings(self._handle), sum(lengths))
+            return np.split(every, np.cumsum(lengths)[:-1])
+        return [
+            self._vectors(self._lib.llama_get_embeddings_seq(self._handle, number), 1)
+            for number in range(len(texts))
+        ]
 
     def _run(self, batch: object) -> None:
         _errors.clear()
@@ -167,14 +187,13 @@ class Context:
         if code != 0:
             raise ModelError(f"{self._model.file} failed on a text ({code}): {_last_words()}")
 
-    def _vector(self, number: int) -> Vectors:
+    def _vectors(self, pointer: Any, count: int) -> Vectors:
         import numpy as np
 
-        pointer = self._lib.llama_get_embeddings_seq(self._handle, number)
         if not pointer:
             raise ModelError(f"{self._model.file} gave no vector; is it an embedding model?")
-        found = np.ctypeslib.as_array(pointer, shape=(self._model.dims,))
-        return np.array(found, np.float32)
+        found = np.ctypeslib.as_array(pointer, shape=(count * self._model.dims,))
+        return np.array(found, np.float32).reshape(count, self._model.dims)
 
     def free(self) -> None:
         """Give the memory back."""

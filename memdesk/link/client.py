@@ -71,7 +71,7 @@ class ServiceClient:
 
         `max_tokens` is a budget for the passages, 0 for none; `beside` asks for so many turns before
         and after each hit of a conversation. Under the certainty `floor` (0 to 1; by default
-        `ranking.FLOOR`) there are no hits, only the nearest miss. With `as_of` memories are looked
+        `certainty.FLOOR`) there are no hits, only the nearest miss. With `as_of` memories are looked
         for as they stood at that moment, with the text they had then.
         """
         asked = {

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotReady
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from memdesk import __version__
 from memdesk.catalog import BUNDLED
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    import numpy as np
-
     from memdesk.embedder import Embedding
     from memdesk.memory import Memory
+    from memdesk.passages import Embedded, EmbeddedQuestion
     from memdesk.recipe import Recipe
     from memdesk.service.duties import Child
     from memdesk.store import Store
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -258,12 +259,12 @@ class Core:
         """What this process's vectors depend on; empty without a model."""
         return self.embedder.spec.fingerprint if self.embedder else ""
 
-    def vectors(self, texts: Sequence[str]) -> Future[np.ndarray | None]:
+    def vectors(self, texts: Sequence[str]) -> Future[list[Embedded] | None]:
         """Begin to embed documents; None comes out where the model cannot be used."""
         self.check_open()
         return self.pool.submit(self._embed, texts)
 
-    def query_vector(self, text: str) -> Future[np.ndarray | None]:
+    def question(self, text: str) -> Future[EmbeddedQuestion | None]:
         """Begin to embed a question; None comes out where the model cannot be used."""
         self.check_open()
         return self.pool.submit(self._embed_query, text)
@@ -273,14 +274,14 @@ class Core:
         if self.closing.is_set():
             raise StoreError("this desk has been closed; open it again")
 
-    def _embed(self, texts: Sequence[str]) -> np.ndarray | None:
+    def _embed(self, texts: Sequence[str]) -> list[Embedded] | None:
         with self._model() as embedder:
-            return embedder.embed_documents(texts) if embedder else None
+            return embedder.read_documents(texts) if embedder else None
         return None
 
-    def _embed_query(self, text: str) -> np.ndarray | None:
+    def _embed_query(self, text: str) -> EmbeddedQuestion | None:
         with self._model() as embedder:
-            return embedder.embed_query(text) if embedder else None
+            return embedder.read_query(text) if embedder else None
         return None
 
     @contextlib.contextmanager
@@ -305,7 +306,7 @@ class Core:
             self.embedder.close()
 
 
-def in_time(future: Future[np.ndarray | None], seconds: float = MODEL_WAIT) -> np.ndarray | None:
+def in_time(future: Future[T | None], seconds: float = MODEL_WAIT) -> T | None:
     """Return what a model call gives, or None when it takes longer than a call may wait for it."""
     try:
         return future.result(timeout=left(seconds))

@@ -79,7 +79,7 @@ class Service:
 
     def warm(self) -> None:
         """Load the store and the model before they are needed; a missing model is no error."""
-        coming = None if self._core.model_ready else self._core.query_vector("warm")
+        coming = None if self._core.model_ready else self._core.question("warm")
         self._core.store()
         if coming:
             coming.result()
@@ -107,7 +107,7 @@ class Service:
 
         `max_tokens` is a budget for the passages, 0 for none; `beside` asks for so many turns before
         and after each hit of a conversation. Under the certainty `floor` (0 to 1; by default
-        `ranking.FLOOR`) there are no hits, only the nearest miss. With `as_of` memories are looked
+        `certainty.FLOOR`) there are no hits, only the nearest miss. With `as_of` memories are looked
         for as they stood at that moment, with the text they had then.
         """
         from memdesk.service import recalling  # brings numpy

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
-    import numpy as np
-
     from memdesk.embedder import Embedding
     from memdesk.memory import Memory
+    from memdesk.passages import Embedded
     from memdesk.service.core import Core
     from memdesk.store import PassageRow, Store
 
@@ -70,16 +69,16 @@ def meaning(memory: Memory, passage: Passage) -> str:
 
 
 def rows(
-    memory: Memory, found: Sequence[Passage], vectors: Sequence[np.ndarray] | np.ndarray | None
+    memory: Memory, found: Sequence[Passage], vectors: Sequence[Embedded | None] | None
 ) -> list[PassageRow]:
     """Return a memory's passages with the vectors of the first so many; the others wait."""
     from memdesk.store import PassageRow
 
-    known = [] if vectors is None else list(vectors)
+    known: list[Embedded | None] = [] if vectors is None else list(vectors)
     waiting = [None] * (len(found) - len(known))
     return [
-        PassageRow(memory, passage, vector)
-        for passage, vector in zip(found, [*known, *waiting], strict=True)
+        PassageRow(memory, passage, embedded)
+        for passage, embedded in zip(found, [*known, *waiting], strict=True)
     ]
 
 
@@ -88,7 +87,7 @@ class Begun:
     """A memory cut into passages, whose first vectors are on their way."""
 
     passages: list[Passage]
-    coming: Future[np.ndarray | None]
+    coming: Future[list[Embedded] | None]
     fingerprint: str
     """The model that makes the vectors."""
 
@@ -211,15 +210,15 @@ def _embed_batch(
 
 def _vectors(
     embedder: Embedding, texts: list[str], go_on: Callable[[], bool] | None
-) -> Sequence[np.ndarray] | np.ndarray:
+) -> list[Embedded]:
     """Return the vectors of texts; only those of the first ones when `go_on` ends the work."""
     if go_on is None:
-        return embedder.embed_documents(texts)
-    made: list[np.ndarray] = []
+        return embedder.read_documents(texts)
+    made: list[Embedded] = []
     for start in range(0, len(texts), _AT_A_TIME):
         if start and not go_on():
             break
-        made += list(embedder.embed_documents(texts[start : start + _AT_A_TIME]))
+        made += embedder.read_documents(texts[start : start + _AT_A_TIME])
     return made
 
 

@@ -16,10 +16,8 @@ from memdesk.service.writing import Identity, identity, remember
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    import numpy as np
-
     from memdesk.memory import Draft, Memory
-    from memdesk.passages import Passage
+    from memdesk.passages import Embedded, Passage
     from memdesk.service.core import Core
     from memdesk.store import PassageRow, Store
 
@@ -70,7 +68,7 @@ def _remember_batch(
         if stored:
             write.store.insert(list(stored.values()))
             indexing.put(core, write.store, rows)
-    if any(row.vector is None for row in rows):
+    if any(row.embedded is None for row in rows):
         indexing.embed_in_background(core)
     results = []
     for each, asked in zip(checked, drafts, strict=True):
@@ -94,7 +92,7 @@ def _written_by(store: Store, change: str | None) -> dict[Identity, Memory]:
 
 def _embed(
     core: Core, drafts: Sequence[Checked]
-) -> list[tuple[Checked, list[Passage], np.ndarray | None]]:
+) -> list[tuple[Checked, list[Passage], list[Embedded] | None]]:
     """Return each draft with its passages and their vectors, all embedded together."""
     cut = [(draft, indexing.passages(draft.memory, core.recipe)) for draft in drafts]
     texts = [indexing.meaning(draft.memory, one) for draft, found in cut for one in found]

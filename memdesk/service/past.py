@@ -17,14 +17,14 @@ from memdesk.memory import LIVE, Memory
 from memdesk.passages import Found
 from memdesk.service import indexing
 from memdesk.service.core import in_time
-from memdesk.service.recalling import CANDIDATES, answered, degraded, hit_of, vector_for
+from memdesk.service.recalling import CANDIDATES, answered, degraded, hit_of, made_by_model_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from memdesk.answers import Recalled
-    from memdesk.passages import Passage
+    from memdesk.passages import Embedded, Passage
     from memdesk.ranking import Ranked
     from memdesk.service.core import Core
     from memdesk.service.recalling import Asked
@@ -63,7 +63,8 @@ def recall(core: Core, wanted: Asked, as_of: datetime) -> Recalled:
         raise Invalid("as_of", "has no time zone; give a moment in UTC")
     wanted = replace(wanted, where=replace(wanted.where, states=(LIVE,)))
     store = core.store()
-    vector = vector_for(store, in_time(core.query_vector(wanted.text)))
+    made = made_by_model_of(store, in_time(core.question(wanted.text)))
+    vector = made.vector if made else None
     then = _changed(store, wanted, as_of, vector, _unchanged(store, wanted, as_of, vector))
     ranked = then.ranked(core, wanted)
     if vector is not None:
@@ -115,9 +116,11 @@ def _changed(
     kept = store.passages_of(same) if same else {}
     changed: list[Found] = []
     for memory in earlier:
-        known = kept.get(memory.id) or [(each, None) for each in indexing.passages(memory)]
+        # Its tags and its date were others then: the words are made anew, the meaning has stayed.
+        known = {each.ordinal: embedding for each, embedding in kept.get(memory.id, ())}
         changed += [
-            _found(memory, passage, _cosine(embedding, vector)) for passage, embedding in known
+            _found(memory, passage, _cosine(known.get(passage.ordinal), vector))
+            for passage in indexing.passages(memory)
         ]
     return replace(
         then, memories={**then.memories, **{each.id: each for each in earlier}}, changed=changed
@@ -162,11 +165,11 @@ def _found(memory: Memory, passage: Passage, cosine: float | None) -> Found:
     )
 
 
-def _cosine(known: np.ndarray | None, vector: np.ndarray | None) -> float | None:
+def _cosine(known: Embedded | None, vector: np.ndarray | None) -> float | None:
     if known is None or vector is None:
         return None
-    norms = float(np.linalg.norm(known) * np.linalg.norm(vector))
-    return float(known @ vector) / (norms or 1.0)
+    norms = float(np.linalg.norm(known.vector) * np.linalg.norm(vector))
+    return float(known.vector @ vector) / (norms or 1.0)
 
 
 def _read(core: Core, then: _Then, ranked: Sequence[Ranked], vector: np.ndarray) -> _Then:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from memdesk import ranking
 from memdesk.answers import Hit, Recalled
+from memdesk.certainty import FLOOR, certainty
 from memdesk.errors import Invalid
+from memdesk.late import nearness
 from memdesk.memory import Filter, Memory, clean, count_tokens
 from memdesk.periods import periods_in
+from memdesk.question import ask
 from memdesk.service.core import in_time
 from memdesk.service.reading import checked_budget, checked_filter, checked_limit
 from memdesk.terms import spans
@@ -18,10 +21,9 @@ from memdesk.timewords import asks_when
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import numpy as np
-
-    from memdesk.passages import Found
-    from memdesk.ranking import Question, Ranked
+    from memdesk.passages import EmbeddedQuestion, Found
+    from memdesk.question import Question
+    from memdesk.ranking import Ranked, Read
     from memdesk.service.core import Core
     from memdesk.store import Store
 
@@ -67,7 +69,7 @@ def asked(
         raise Invalid("floor", "must be between 0, for any answer, and 1")
     return Asked(
         text,
-        ranking.ask(
+        ask(
             text,
             asks_when=asks_when(text),
             periods=[(each.start.timestamp(), each.end.timestamp()) for each in periods_in(text)],
@@ -76,32 +78,56 @@ def asked(
         checked_limit(limit, MAX_RECALL),
         checked_budget(max_tokens),
         beside,
-        ranking.FLOOR if floor is None else floor,
+        FLOOR if floor is None else floor,
     )
 
 
 def recall(core: Core, wanted: Asked) -> Recalled:
     """Return the memories that answer a question best; none when nothing is certain enough."""
     store = core.store()
-    coming = core.query_vector(wanted.text)
+    coming = core.question(wanted.text)
     words = " ".join(wanted.question.terms)
     sought = store.seek(words, wanted.where, CANDIDATES, memories=2 * wanted.limit)
-    vector = vector_for(store, in_time(coming))
+    made = made_by_model_of(store, in_time(coming))
+    vector = made.vector if made else None
     by_meaning = sought.by_meaning(vector) if vector is not None else []
     by_words = sought.by_words(vector)
     beside = store.beside(by_words, REACH, wanted.where, vector) if core.recipe.neighbours else []
-    ranked = ranking.rank(
-        wanted.question, by_words, by_meaning, beside, core.recipe, most=_SPARE * wanted.limit
-    )
-    answer = answered(wanted, ranked, by_meaning, _hits(store, ranked, wanted))
-    hits = tuple(_with_turns(store, hit, answer.hits, wanted) for hit in answer.hits)
+    read = reader(store, made)
+    found: list[Hit] = []
+    for most in (_SPARE * wanted.limit, None):
+        ranked = ranking.rank(
+            wanted.question, by_words, by_meaning, beside, core.recipe, most=most, read=read
+        )
+        found = _hits(store, ranked, wanted)
+        if len(found) >= wanted.limit or len(ranked) != most:
+            break
+    answer = answered(wanted, ranked, by_meaning, found)
+    hits = _with_turns(store, answer.hits, wanted)
     return replace(answer, hits=hits, degraded=degraded(core, missing=vector is None))
 
 
-def vector_for(store: Store, vector: np.ndarray | None) -> np.ndarray | None:
-    """Return a question's vector if it is of the model that the store's vectors are of."""
-    known = vector is not None and len(vector) == store.stamp.dims
-    return vector if known else None  # else it has switched to another model in this very moment
+def made_by_model_of(store: Store, made: EmbeddedQuestion | None) -> EmbeddedQuestion | None:
+    """Return what a model made of a question if it is the model of the store's vectors."""
+    known = made is not None and len(made.vector) == store.stamp.dims
+    return made if known else None  # else it has switched to another model in this very moment
+
+
+def reader(store: Store, made: EmbeddedQuestion | None) -> Read | None:
+    """Return what tells the nearness of passages word by word, where the model has words."""
+    if made is None or not len(made.words):
+        return None
+
+    def read(found: Sequence[Found]) -> dict[tuple[str, int], float]:
+        turns = {each.memory for each in found if each.session is not None}
+        signs = store.signs(turns) if turns else {}
+        wanted = [key for each in found if (key := (each.memory, each.ordinal)) in signs]
+        if not wanted:
+            return {}
+        near = nearness(made.words, [signs[key] for key in wanted])
+        return dict(zip(wanted, near, strict=True))
+
+    return read
 
 
 def degraded(core: Core, *, missing: bool) -> str | None:
@@ -115,10 +141,10 @@ def answered(
     wanted: Asked, ranked: Sequence[Ranked], nearest: Sequence[Found], hits: Sequence[Hit]
 ) -> Recalled:
     """Return the hits that fit the budget, or only the nearest miss where nothing is certain."""
-    certainty = ranking.certainty(ranked, nearest)
-    if certainty < wanted.floor:
-        return Recalled((), certainty=certainty, nearest=hits[0] if hits else None)
-    return Recalled(within(hits, wanted.max_tokens), certainty=certainty)
+    certain = certainty(ranked, nearest)
+    if certain < wanted.floor:
+        return Recalled((), certainty=certain, nearest=hits[0] if hits else None)
+    return Recalled(within(hits, wanted.max_tokens), certainty=certain)
 
 
 def _hits(store: Store, ranked: Sequence[Ranked], wanted: Asked) -> list[Hit]:
@@ -175,7 +201,7 @@ def within(hits: Iterable[Hit], max_tokens: int) -> tuple[Hit, ...]:
         cost = count_tokens(hit.passage)
         if cost > left and not kept:
             hit, cost = _cut(hit, left), left  # noqa: PLW2901
-        if cost <= left:
+        if cost <= left and hit.passage:
             kept.append(hit)
             left -= cost
     return tuple(kept)
@@ -189,11 +215,17 @@ def _cut(hit: Hit, tokens: int) -> Hit:
     return replace(hit, passage=passage, span=(hit.span[0], end), matched=matched)
 
 
-def _with_turns(store: Store, hit: Hit, hits: Sequence[Hit], wanted: Asked) -> Hit:
-    """Return a hit with the turns beside it that are no hits themselves."""
-    memory = hit.memory
-    if not wanted.beside or memory.session is None or memory.position is None:
-        return hit
-    others = {each.memory.id for each in hits}
-    turns = store.turns(memory, wanted.beside, wanted.where)
-    return replace(hit, beside=tuple(turn for turn in turns if turn.id not in others))
+def _with_turns(store: Store, hits: Sequence[Hit], wanted: Asked) -> tuple[Hit, ...]:
+    """Return the hits with the turns beside each, whatever their kind; none is there twice."""
+    if not wanted.beside:
+        return tuple(hits)
+    told = {hit.memory.id for hit in hits}
+    found: list[Hit] = []
+    for hit in hits:
+        memory, turns = hit.memory, tuple[Memory, ...]()
+        if memory.session is not None and memory.position is not None:
+            near = store.turns(memory, wanted.beside, Filter(states=wanted.where.states))
+            turns = tuple(turn for turn in near if turn.id not in told)
+            told.update(turn.id for turn in turns)
+        found.append(replace(hit, beside=turns))
+    return tuple(found)

@@ -146,10 +146,10 @@ def _index_with(embedder: Embedding, beside: Store, memories: list[Memory]) -> N
     texts = [indexing.meaning(memory, passage) for memory, found in cut for passage in found]
     if not texts:
         return
-    vectors = embedder.embed_documents(texts)
-    if vectors.shape != (len(texts), beside.stamp.dims):
+    vectors = embedder.read_documents(texts)
+    if len(vectors[0].vector) != beside.stamp.dims:
         raise ModelError(
-            f"the model gave vectors of {vectors.shape[1]} numbers, not {beside.stamp.dims}"
+            f"the model gave vectors of {len(vectors[0].vector)} numbers, not {beside.stamp.dims}"
         )
     rows = []
     start = 0

@@ -64,7 +64,7 @@ def remember(
         memory = _store(write, checked.memory)
         made = begun.rows(write.store, memory)
         indexing.put(core, write.store, made)
-    pending = sum(row.vector is None for row in made)
+    pending = sum(row.embedded is None for row in made)
     if pending:
         indexing.embed_in_background(core)
     return Remembered(memory.id, "stored", memory.space, checked.removed, memory.replaces, pending)
@@ -341,12 +341,16 @@ def rewrite(core: Core, write: Writing, pairs: Sequence[tuple[Memory, Memory]]) 
 
 def realign(store: Store, memories: Sequence[Memory]) -> None:
     """Bring the passages of memories in line whose words have not changed: their vectors stay."""
-    known = store.passages_of(memory.id for memory in memories)
+    known = {
+        (id, passage.ordinal): embedded
+        for id, kept in store.passages_of(memory.id for memory in memories).items()
+        for passage, embedded in kept
+    }
     rows = [
         row
         for memory in memories
-        for passage, vector in known.get(memory.id, ())
-        for row in indexing.rows(memory, [passage], None if vector is None else [vector])
+        for passage in indexing.passages(memory)
+        for row in indexing.rows(memory, [passage], [known.get((memory.id, passage.ordinal))])
     ]
     store.index(rows, replaced=[memory.id for memory in memories])
 

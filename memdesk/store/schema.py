@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    import numpy as np
-
-    from memdesk.passages import Passage
+    from memdesk.passages import Embedded, Passage
 
 _TIME = pa.timestamp("us", tz="UTC")
 _WORDS = pa.list_(pa.string())
@@ -79,6 +77,7 @@ def passages(dims: int) -> pa.Schema:
             ("end", pa.int32()),
             ("text", pa.string()),
             ("vector", pa.list_(pa.float32(), dims)),
+            ("signs", pa.binary()),
             ("embedded", pa.bool_()),
             ("space", pa.string()),
             ("kind", pa.string()),
@@ -103,7 +102,7 @@ class PassageRow:
 
     memory: Memory
     passage: Passage
-    vector: np.ndarray | None
+    embedded: Embedded | None
 
 
 def memory_rows(memories: Iterable[Memory]) -> pa.Table:
@@ -151,8 +150,10 @@ def passage_rows(rows: Sequence[PassageRow], dims: int) -> pa.Table:
                 "text": row.passage.words,
                 "asking": row.passage.asking,
                 "timed": row.passage.timed,
-                "vector": row.vector,
-                "embedded": row.vector is not None,
+                "vector": row.embedded.vector if row.embedded else None,
+                # Only turns are read word by word: of notes the whole says more (docs/RECALL.md).
+                "signs": row.embedded.signs if row.embedded and row.memory.session else None,
+                "embedded": row.embedded is not None,
                 "at": row.memory.when,
                 **{name: getattr(row.memory, name) for name in _COPIED},
             }

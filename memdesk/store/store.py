@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memdesk.memory import Filter
-from memdesk.passages import Found, Passage
+from memdesk.passages import Embedded, Found, Passage
 from memdesk.store import schema
 from memdesk.store.durable import (
     size_on_disk,
@@ -176,16 +176,25 @@ class Store:
         others = [each for each in found if each.id != memory.id]
         return sorted(others, key=lambda each: (each.position or 0, each.created_at))
 
-    def passages_of(self, ids: Iterable[str]) -> dict[str, list[tuple[Passage, np.ndarray | None]]]:
-        """Return the passages and vectors that search has of each memory."""
-        kept: dict[str, list[tuple[Passage, np.ndarray | None]]] = {}
-        columns = ["memory", *_PASSAGE, "vector"]
-        for memory, *parts, vector in _columns(
+    def passages_of(self, ids: Iterable[str]) -> dict[str, list[tuple[Passage, Embedded | None]]]:
+        """Return the passages that search has of each memory, and what the model made of them."""
+        kept: dict[str, list[tuple[Passage, Embedded | None]]] = {}
+        columns = ["memory", *_PASSAGE, "vector", "signs"]
+        for memory, *parts, vector, signs in _columns(
             self.passages.rows(one_of("memory", ids), columns=columns), columns
         ):
-            found = None if vector is None else np.asarray(vector, dtype=np.float32)
-            kept.setdefault(memory, []).append((Passage(*parts), found))
+            known = vector is not None
+            embedded = Embedded(np.asarray(vector, np.float32), signs or b"") if known else None
+            kept.setdefault(memory, []).append((Passage(*parts), embedded))
         return kept
+
+    def signs(self, ids: Iterable[str]) -> dict[tuple[str, int], bytes]:
+        """Return the signs of the words of each passage of some memories that has any, by (id, ordinal)."""
+        columns = ["memory", "ordinal", "signs"]
+        rows = self.passages.rows(one_of("memory", ids), columns=columns)
+        return {
+            (memory, ordinal): signs for memory, ordinal, signs in _columns(rows, columns) if signs
+        }
 
     def pending(self, limit: int) -> list[tuple[str, Passage]]:
         """Return passages that wait for their embedding, with the id of their memory."""
