@@ -55,7 +55,7 @@ def _remembers_and_recalls(session: Session) -> None:
     session.call("remember", text="Bread needs flour, water, salt and time", kind="fact")
     found = session.call("recall", query="when do I see a doctor for my teeth?", limit=1)
     assert f"{id} · 2026-05-08, " in found
-    assert " · event · personal · from raw-host (agent) · #health\n| The dentist" in found
+    assert " · event · personal · from raw-host (agent) · m · #health\n| The dentist" in found
     assert id not in session.call("recall", query="teeth", kind="fact")
     assert id in session.call("recall", query="teeth", since="2026-05", until="2026-05-08")
     assert id not in session.call("recall", query="teeth", until="2026-05-07")

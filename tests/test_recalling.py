@@ -207,6 +207,27 @@ def test_a_turn_is_found_by_the_words_before_it(desk: Service) -> None:
     assert "Lisbon" in found(desk, "harbour sail", limit=3)
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        Filter(kinds=("fact",)),
+        Filter(tags=("sea",)),
+        Filter(pinned=True),
+        Filter(since=datetime(2024, 1, 1, tzinfo=UTC)),
+        Filter(until=datetime(2020, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_turns_beside_a_hit_are_hits_only_where_the_filter_lets_them(
+    desk: Service, where: Filter
+) -> None:
+    """The words beside a turn help to find it; what the filter leaves out stays out all the same."""
+    at = "2019-05-01" if where.until else "2025-05-01"
+    talk(desk, ["which harbour?", "a harbour in the south", "Lisbon"], happened_at="2022-01-01")
+    chosen = Draft("that harbour it was", kind="fact", tags=("sea",), pinned=True, happened_at=at)
+    desk.remember(replace(chosen, session="s", position=3))
+    assert found(desk, "harbour", where=where) == ["that harbour it was"]
+
+
 # which comes first
 
 

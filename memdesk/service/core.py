@@ -103,6 +103,7 @@ class Core:
         self._store: Store | None = None
         self._opening = threading.Lock()
         self._stamp_seen = 0
+        self._keeping = False
         self._maintained = -_ASK_SECONDS
         self.closing = threading.Event()
         self.changes = Changes()
@@ -130,10 +131,19 @@ class Core:
         """
         with self._opening:
             if self._store is None or self._stamp_changed():
-                self._store = self._open()
+                before, self._store = self._store, self._open()
+                if before:
+                    before.close()
+                if self._keeping:
+                    self._store.keep()
                 self.notes.extend(self._store.repaired)
                 self.on_open(self)
             return self._store
+
+    def keep(self) -> None:
+        """Open the store and keep its rows in memory as far as it does: for a process that stays."""
+        self.store().keep()
+        self._keeping = True
 
     def _open(self) -> Store:
         from memdesk.store import open_store
@@ -302,6 +312,8 @@ class Core:
         self.duties.close()
         self.lock.quiet(timeout)
         self.pool.shutdown(wait=False, cancel_futures=True)
+        if self._store:
+            self._store.close()
         if self.embedder:
             self.embedder.close()
 

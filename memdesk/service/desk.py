@@ -80,7 +80,7 @@ class Service:
     def warm(self) -> None:
         """Load the store and the model before they are needed; a missing model is no error."""
         coming = None if self._core.model_ready else self._core.question("warm")
-        self._core.store()
+        self._core.keep()
         if coming:
             coming.result()
         self._core.maintain_if_due()

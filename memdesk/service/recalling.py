@@ -186,9 +186,20 @@ def hit_of(memory: Memory, ranked: Ranked, question: Question) -> Hit:
 
 
 def _still(memory: Memory, where: Filter) -> bool:
-    """Tell whether a memory is as the filter wants it now; search may be one step behind."""
-    in_space = not where.spaces or memory.space in where.spaces
-    return bool(memory.text) and memory.state in where.states and in_space
+    """Tell whether a memory is as the filter wants it now.
+
+    Search may be one step behind, and the turns beside what it found pass only a part of the filter.
+    """
+    return (
+        bool(memory.text)
+        and memory.state in where.states
+        and (not where.spaces or memory.space in where.spaces)
+        and (not where.kinds or memory.kind in where.kinds)
+        and set(where.tags) <= set(memory.tags)
+        and (where.since is None or memory.when >= where.since)
+        and (where.until is None or memory.when < where.until)
+        and where.pinned in (None, memory.pinned)
+    )
 
 
 def within(hits: Iterable[Hit], max_tokens: int) -> tuple[Hit, ...]:
