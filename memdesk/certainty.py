@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     from memdesk.passages import Found
     from memdesk.ranking import Ranked
 
-FLOOR = 0.1
+FLOOR = 0.08
 """The certainty under which nothing is an answer: 95 of 100 answers and more stay (docs/RECALL.md)."""
 _CERTAIN = (10.6, 11.2, 5.8, -8.5)
 """What a cosine, its distance from the background and BM25 add to the evidence; and where it begins."""
 _CERTAIN_BY_WORDS = (7.0, -2.6)
 """The same for BM25 alone, where no meaning is known."""
-_FIRST = 5
+FIRST = 5
+"""Hits that tell how certain an answer is."""
 _BACKGROUND = 30
-_USUAL = 0.2
+_USUAL = 0.05
 """The background of a store that has fewer passages."""
 _WHOLE, _ALL = 0.5, 0.999
 
@@ -33,7 +34,7 @@ def certainty(ranked: Sequence[Ranked], nearest: Sequence[Found]) -> float:
     conversation asked of another's store (docs/RECALL.md). Where all of a question's telling words
     stand in one passage, that is worth an answer by itself.
     """
-    first = ranked[:_FIRST]
+    first = ranked[:FIRST]
     if not first:
         return 0.0
     words = max(each.bm25 for each in first)
@@ -52,4 +53,4 @@ def _background(nearest: Sequence[Found]) -> float:
     """Return the cosine of what has nothing to do with a question, as far as a store tells."""
     if len(nearest) >= _BACKGROUND:
         return nearest[_BACKGROUND - 1].cosine or 0.0
-    return min(_USUAL, nearest[-1].cosine or 0.0) if nearest else _USUAL
+    return _USUAL

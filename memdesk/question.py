@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from memdesk.terms import terms
+from memdesk.terms import terms, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,25 +19,43 @@ MOST_TERMS = 64
 class Question:
     """A question as the ranking sees it."""
 
-    terms: tuple[str, ...]
-    """What its telling words are found by, each once."""
+    words: tuple[tuple[str, ...], ...]
+    """The terms of each telling word: the word itself first, then its parts; no term twice."""
+    telling: bool = True
+    """Whether they tell anything; of “what is it” no word does, and all are looked for."""
     asks_when: bool = False
     asks_assistant: bool = False
     """Whether it is after what the assistant has said."""
     periods: tuple[tuple[float, float], ...] = ()
     """The times that it names, as (start, end) in seconds since 1970 (UTC)."""
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What its words are found by."""
+        return tuple(term for word in self.words for term in word)
+
 
 def ask(
     text: str, *, asks_when: bool = False, periods: Iterable[tuple[float, float]] = ()
 ) -> Question:
     """Return a question as the ranking sees it; without telling words, all its words tell."""
-    every = dict.fromkeys(terms(text))
-    telling = tuple(term for term in every if term not in _asking())
-    asks_assistant = not _ADDRESSED.isdisjoint(every)
-    return Question(
-        (telling or tuple(every))[:MOST_TERMS], asks_when, asks_assistant, tuple(periods)
-    )
+    every = words(text)
+    telling = [word for word in every if word[0] not in _asking()]
+    asks_assistant = any(word[0] in _ADDRESSED for word in every)
+    looked_for = _each_once(telling or every)
+    return Question(looked_for, bool(telling), asks_when, asks_assistant, tuple(periods))
+
+
+def _each_once(every: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """Return words without the terms that stood before, up to `MOST_TERMS` of them."""
+    seen: set[str] = set()
+    kept: list[tuple[str, ...]] = []
+    for word in every:
+        new = tuple(term for term in word if term not in seen)[: MOST_TERMS - len(seen)]
+        seen.update(new)
+        if new:
+            kept.append(new)
+    return tuple(kept)
 
 
 # Words that ask and do not tell; search is better without them (RECALL.md, Z 3). Of other languages
@@ -49,7 +67,7 @@ _ASKING = (
     "which while who whom whose why will with would you your yours s t d ll ve re m don didn doesn "
     "isn wasn "
     "wann wer wie warum welche welcher welches wem wessen quand où qui quel quelle quels quelles "
-    "pourquoi combien cuándo dónde quién cómo qué cuál cuánto perché quale wanneer waar hoe quando "
+    "pourquoi combien cuándo dónde quién cómo qué cuál cuánto perché quale wanneer waar quando "
     "когда где кто как почему какой какая какие сколько متى أين من كيف لماذا ماذا ما هل كم"
 )
 # In a question to an assistant about itself: “what did you recommend?”

@@ -60,6 +60,8 @@ PERIOD = 0.05
 """What a memory of a time that the question names gains (RECALL.md, Z 5)."""
 NEWER = 0.01
 """What the newest of all candidates gains over the oldest: it decides between near-equals."""
+PARTS = 0.5
+"""What the parts of a word count together where the whole word is there too."""
 RANK_CONSTANT = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Buettcher 2009)."""
 _EVERY_PART = Recipe()
@@ -110,7 +112,7 @@ def rank(
         return []
     turns = _Turns(found)
     words, shares = _words(question, found, turns, recipe)
-    cosines = np.array([max(each.cosine or 0.0, 0.0) for each in found])
+    cosines = _cosines(found, turns)
     meaning = _shares(_answering(cosines, found, turns, recipe))
     weights = np.full(len(found), KEYWORD_WEIGHT)
     priors = _priors(question, found, recipe)
@@ -123,14 +125,21 @@ def rank(
             :LATE
         ]
         closer = _read(read, first, cosines, found)
-        meaning = np.where(
-            np.isnan(closer),
-            meaning,
-            _shares(_answering(np.nan_to_num(closer), found, turns, recipe)),
-        )
-        weights = np.where(np.isnan(closer), weights, LATE_KEYWORD_WEIGHT)
+        unread = np.isnan(closer)
+        # A question that stands before a turn counts there only if it is among the best itself.
+        near = _answering(np.nan_to_num(closer), found, turns, recipe)
+        meaning = np.where(unread, meaning, _shares(np.where(unread, 0.0, near)))
+        weights = np.where(unread, weights, LATE_KEYWORD_WEIGHT)
     parts = _Parts(weights * words, (1 - weights) * meaning, priors, words, shares)
     return _ranked(found, parts, _ranks(by_words), _ranks(by_meaning), most)
+
+
+def _cosines(found: Sequence[Found], turns: _Turns) -> Floats:
+    """Return each candidate's cosine, at least 0; one that waits for its vector has its memory's best."""
+    cosines = np.array([max(each.cosine or 0.0, 0.0) for each in found])
+    best = np.zeros(turns.count)
+    np.maximum.at(best, turns.of, cosines)
+    return np.where([each.cosine is None for each in found], best[turns.of], cosines)
 
 
 def _read(read: Read, first: NDArray[np.intp], cosines: Floats, found: Sequence[Found]) -> Floats:
@@ -140,7 +149,7 @@ def _read(read: Read, first: NDArray[np.intp], cosines: Floats, found: Sequence[
     for place in first.tolist():
         late = told.get((found[place].memory, found[place].ordinal))
         if late is not None:
-            closer[place] = LATE_SHARE * late + (1 - LATE_SHARE) * cosines[place]
+            closer[place] = max(0.0, LATE_SHARE * late + (1 - LATE_SHARE) * cosines[place])
     return closer
 
 
@@ -224,7 +233,8 @@ def _words(
     Document frequencies are those of the candidates: on LoCoMo as good as the whole store's
     (RECALL.md, Z 1).
     """
-    own = np.array([_counts(question.terms, each.words) for each in found], np.float64).T
+    wanted = question.terms
+    own = np.array([_counts(wanted, each.words) for each in found], np.float64).T
     lengths = np.array([each.words.count(" ") + 1 for each in found], np.float64)
     counts, lengths = OWN * own, OWN * lengths
     if recipe.neighbours:
@@ -232,12 +242,33 @@ def _words(
     holders = (counts > 0).sum(axis=1)
     rarity = np.log(1 + (len(found) - holders + 0.5) / (holders + 0.5))
     norm = K1 * (1 - B + B * lengths / max(lengths.mean(), 1.0))
-    scores = (rarity[:, None] * counts * (K1 + 1) / (counts + norm)).sum(axis=0)
-    possible = max(float(rarity.sum()), 1e-9)
+    weights = rarity * _weights(question, holders, PARTS)
+    scores = (weights[:, None] * counts * (K1 + 1) / (counts + norm)).sum(axis=0)
+    possible = max(float(weights.sum()), 1e-9)
     fair = FAIR * possible * (K1 + 1) if recipe.fair_words else 0.0
     best = max(float(scores.max(initial=0.0)), fair, 1e-9)
-    shares = (rarity[:, None] * (own > 0)).sum(axis=0) / possible
-    return scores / best, shares
+    whole = rarity * _weights(question, holders, 0.0)
+    shares = (whole[:, None] * (own > 0)).sum(axis=0) / max(float(whole.sum()), 1e-9)
+    return scores / best, shares if question.telling else np.zeros(len(found))
+
+
+def _weights(question: Question, holders: NDArray[np.int_], parts: float) -> Floats:
+    """Return how much each term counts, so that a word of many parts counts hardly more than another.
+
+    `parts` is what the parts of a word count together where the whole word is there too.
+
+    What no candidate has of a word does not count where some has another part of it.
+    """
+    weights: list[float] = []
+    for word in question.words:
+        held = [bool(many) for many in holders[len(weights) : len(weights) + len(word)]]
+        if not any(held):
+            weights += [1.0, *[0.0] * (len(word) - 1)]
+            continue
+        of_parts = parts if held[0] else 1.0
+        each = of_parts / max(sum(held[1:]), 1)
+        weights += [float(held[0]), *(each * there for there in held[1:])]
+    return np.array(weights)
 
 
 def _counts(wanted: Sequence[str], words: str) -> list[int]:

@@ -45,7 +45,21 @@ def terms(text: str) -> tuple[str, ...]:
     identifier or a long compound is its parts too. Runs of a script without spaces are their pairs
     of characters (bigrams, as Lucene's CJKAnalyzer makes them).
     """
-    return tuple(term for word in _WORD.findall(_folded(text)) for term in _of(word))
+    return tuple(term for word in words(text) for term in word)
+
+
+def words(text: str) -> tuple[tuple[str, ...], ...]:
+    """Return the terms of each word of a text: the word itself first, then its parts.
+
+    A pair of characters is a word of its own.
+    """
+    found: list[tuple[str, ...]] = []
+    for word in _WORD.findall(_folded(text)):
+        if _UNSPACED_RUN.match(word):
+            found += [(pair,) for pair in _of(word)]
+        else:
+            found.append(_of(word))
+    return tuple(found)
 
 
 def spans(text: str, wanted: Iterable[str]) -> tuple[tuple[int, int], ...]:
@@ -84,12 +98,13 @@ def _made(word: str) -> Iterator[str]:
         return
     lower = word.casefold()
     yield _stem(lower)
+    if _HEX.fullmatch(lower):
+        yield from (lower[:length] for length in _HASH_STARTS)
+        return
     parts = _PART.findall(word) if word.isascii() else []
     if len(parts) > 1:
         yield from (_stem(part.casefold()) for part in parts)
-    if _HEX.fullmatch(lower):
-        yield from (lower[:length] for length in _HASH_STARTS)
-    elif len(parts) < 2 and len(lower) in _COMPOUND and lower.isalpha():  # noqa: PLR2004
+    elif len(lower) in _COMPOUND and lower.isalpha():
         yield from _halves(lower)
 
 

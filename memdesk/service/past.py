@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from memdesk.answers import Recalled
+    from memdesk.answers import Hit, Recalled
     from memdesk.passages import Embedded, Passage
     from memdesk.ranking import Ranked
     from memdesk.service.core import Core
@@ -61,6 +61,8 @@ def recall(core: Core, wanted: Asked, as_of: datetime) -> Recalled:
     """
     if as_of.tzinfo is None:
         raise Invalid("as_of", "has no time zone; give a moment in UTC")
+    if wanted.beside:
+        raise Invalid("beside", "is not known of the past; leave it out or leave out as_of")
     wanted = replace(wanted, where=replace(wanted.where, states=(LIVE,)))
     store = core.store()
     made = made_by_model_of(store, in_time(core.question(wanted.text)))
@@ -70,10 +72,11 @@ def recall(core: Core, wanted: Asked, as_of: datetime) -> Recalled:
     if vector is not None:
         then = _read(core, then, ranked, vector)
         ranked = then.ranked(core, wanted)
-    hits = [hit_of(then.memories[each.memory], each, wanted.question) for each in ranked]
-    unique = {hit.memory.content_hash: hit for hit in reversed(hits)}
-    best = [hit for hit in hits if unique[hit.memory.content_hash] is hit][: wanted.limit]
-    answer = answered(wanted, ranked, then.by_meaning, best)
+    hits: dict[str, tuple[Ranked, Hit]] = {}
+    for each in ranked:
+        memory = then.memories[each.memory]
+        hits.setdefault(memory.content_hash, (each, hit_of(memory, each, wanted.question)))
+    answer = answered(wanted, list(hits.values()), then.by_meaning)
     return replace(answer, degraded=degraded(core, missing=vector is None))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from memdesk import ranking
 from memdesk.answers import Hit, Recalled
-from memdesk.certainty import FLOOR, certainty
+from memdesk.certainty import FIRST, FLOOR, certainty
 from memdesk.errors import Invalid
 from memdesk.late import nearness
 from memdesk.memory import Filter, Memory, clean, count_tokens
@@ -94,15 +94,15 @@ def recall(core: Core, wanted: Asked) -> Recalled:
     by_words = sought.by_words(vector)
     beside = store.beside(by_words, REACH, wanted.where, vector) if core.recipe.neighbours else []
     read = reader(store, made)
-    found: list[Hit] = []
+    found: list[tuple[Ranked, Hit]] = []
     for most in (_SPARE * wanted.limit, None):
         ranked = ranking.rank(
             wanted.question, by_words, by_meaning, beside, core.recipe, most=most, read=read
         )
-        found = _hits(store, ranked, wanted)
+        found = _fetched(store, ranked, wanted)
         if len(found) >= wanted.limit or len(ranked) != most:
             break
-    answer = answered(wanted, ranked, by_meaning, found)
+    answer = answered(wanted, found, by_meaning)
     hits = _with_turns(store, answer.hits, wanted)
     return replace(answer, hits=hits, degraded=degraded(core, missing=vector is None))
 
@@ -138,28 +138,34 @@ def degraded(core: Core, *, missing: bool) -> str | None:
 
 
 def answered(
-    wanted: Asked, ranked: Sequence[Ranked], nearest: Sequence[Found], hits: Sequence[Hit]
+    wanted: Asked, found: Sequence[tuple[Ranked, Hit]], nearest: Sequence[Found]
 ) -> Recalled:
     """Return the hits that fit the budget, or only the nearest miss where nothing is certain."""
-    certain = certainty(ranked, nearest)
+    certain = certainty([ranked for ranked, _ in found], nearest)
+    hits = [hit for _, hit in found[: wanted.limit]]
     if certain < wanted.floor:
         return Recalled((), certainty=certain, nearest=hits[0] if hits else None)
     return Recalled(within(hits, wanted.max_tokens), certainty=certain)
 
 
-def _hits(store: Store, ranked: Sequence[Ranked], wanted: Asked) -> list[Hit]:
-    """Fetch the best of what was ranked; what was forgotten in this very moment is left out."""
-    hits: dict[str, Hit] = {}
-    for start in range(0, len(ranked), wanted.limit):
-        batch = ranked[start : start + wanted.limit]
+def _fetched(store: Store, ranked: Sequence[Ranked], wanted: Asked) -> list[tuple[Ranked, Hit]]:
+    """Fetch the best of what was ranked, at least the few that tell how certain the answer is.
+
+    What was forgotten in this very moment is left out, and what another one says as well.
+    """
+    hits: dict[str, tuple[Ranked, Hit]] = {}
+    many = max(wanted.limit, FIRST)
+    for start in range(0, len(ranked), many):
+        batch = ranked[start : start + many]
         found = store.get([each.memory for each in batch])
         for each in batch:
             memory = found.get(each.memory)
             if memory and _still(memory, wanted.where):
-                hits.setdefault(memory.content_hash, hit_of(memory, each, wanted.question))
-        if len(hits) >= wanted.limit:
+                hit = hit_of(memory, each, wanted.question)
+                hits.setdefault(memory.content_hash, (each, hit))
+        if len(hits) >= many:
             break
-    return list(hits.values())[: wanted.limit]
+    return list(hits.values())
 
 
 def hit_of(memory: Memory, ranked: Ranked, question: Question) -> Hit:

@@ -36,6 +36,7 @@ Only their rows are asked whether it has: in the predicate that costs a third of
 """
 _DEEPER = 40
 """How many times further is looked when a few long memories fill the limit with their passages."""
+_LAST_POSITION = 2**63 - 1
 _LEAST_PROBES = 20
 _PROBED_ROWS = 10_000
 """Rows for each partition that is probed: four of five partitions, as LanceDB cuts them.
@@ -239,7 +240,9 @@ class Search:
     ) -> Candidates:
         """Return the passages of some sessions at some positions, and others of those sessions."""
         sessions = sorted({session for _, session, _ in places if session is not None})
-        positions = sorted({position for _, _, position in places if position is not None})
+        positions = sorted(
+            {at for _, _, at in places if at is not None and 0 <= at <= _LAST_POSITION}
+        )
         held = self.kept.matching(wanted.condition).held
         if held:
             fields = held.rows.fields
