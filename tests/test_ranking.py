@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 NOTHING = Recipe(**{field.name: False for field in fields(Recipe)})
 PLAIN = replace(NOTHING, score_fusion=True)
 """BM25 and cosines, each divided by its best, and nothing else."""
-X = Question(("x",))
+X = Question((("x",),))
 
 
 def found(memory: str, words: str = "", cosine: float | None = None, **rest: object) -> Found:
@@ -80,7 +80,7 @@ def test_bm25_counts_own_words_fourfold() -> None:
 def test_bm25_prefers_short_texts_and_rare_words() -> None:
     """Of two that have a word the shorter is better; a word that few have weighs more."""
     listed = [found("short", "x"), found("long", "x q q"), found("other", "y q")]
-    ranked = by_memory(rank(Question(("x", "y")), listed, [], recipe=PLAIN))
+    ranked = by_memory(rank(Question((("x",), ("y",))), listed, [], recipe=PLAIN))
     common, rare = math.log(1 + 1.5 / 2.5), math.log(1 + 2.5 / 1.5)
     made = {  # lengths 4, 12 and 8; their mean is 8
         "short": common * 4 / (4 + 1.2 * (0.25 + 0.75 * 0.5)),
@@ -97,7 +97,7 @@ def test_bm25_prefers_short_texts_and_rare_words() -> None:
 def test_words_are_worth_the_part_of_the_question_they_are() -> None:
     """With fair words the best of a list gets no more than its part; without, it gets all."""
     listed = [found("a", "x y"), found("b", "y z")]
-    question = Question(("x", "nowhere"))
+    question = Question((("x",), ("nowhere",)))
     fair = by_memory(rank(question, listed, [], recipe=only("fair_words")))["a"]
     # ln 2 for x, ln 6 for what is nowhere: 4 / 5.2 of ln 2 against 0.6 of ln 12
     assert fair.words == pytest.approx(0.5 * math.log(2) * (4 / 5.2) / (0.6 * math.log(12)))
@@ -108,7 +108,7 @@ def test_words_are_worth_the_part_of_the_question_they_are() -> None:
 def test_fair_words_change_nothing_where_all_are_found() -> None:
     """A text with every telling word gets the whole half."""
     listed = [found("a", "x y"), found("b", "y z")]
-    whole = by_memory(rank(Question(("x", "y")), listed, [], recipe=only("fair_words")))["a"]
+    whole = by_memory(rank(Question((("x",), ("y",))), listed, [], recipe=only("fair_words")))["a"]
     assert (whole.words, whole.share) == pytest.approx((0.5, 1.0))
 
 
@@ -331,7 +331,7 @@ def test_the_newer_of_equals_comes_first() -> None:
 @pytest.mark.parametrize("part", ["asking", "roles", "when", "ranges", "newer"])
 def test_a_prior_that_is_switched_off_has_no_effect(part: str) -> None:
     """Without its part a prior is neither named nor counted."""
-    asked = Question(("x",), asks_when=True, periods=((0.0, 9.0),))
+    asked = Question((("x",),), asks_when=True, periods=((0.0, 9.0),))
     listed = [found("a", "x", asking=1.0, timed=True, role="user", at=1.0), found("b", "x")]
     whole, without = (
         by_memory(rank(asked, listed, [], recipe=recipe))["a"]
@@ -445,7 +445,7 @@ def test_a_passage_with_the_whole_question_is_an_answer() -> None:
     """All telling words in one passage are certain enough, with and without meaning."""
     listed = [found("a", "x y", -0.1), found("b", "q", 0.0)]
     for recipe in (Recipe(), PLAIN):
-        ranked = rank(Question(("x", "y")), listed, listed, recipe=recipe)
+        ranked = rank(Question((("x",), ("y",))), listed, listed, recipe=recipe)
         assert certainty(ranked, listed) >= 0.5 > FLOOR
 
 
@@ -525,3 +525,41 @@ def test_one_more_candidate_is_no_harm(question: Question, listed: list[Found]) 
     ranked = rank(question, [whole, *listed, none], [], recipe=PLAIN)
     order = [each.memory for each in ranked]
     assert order.index("whole") < order.index("zero")
+
+
+# words of many parts
+
+
+def test_a_word_of_many_parts_counts_like_any_other() -> None:
+    """A long word that is there counts hardly more than a short one, though its halves are there too."""
+    parts = tuple(f"part{n}" for n in range(10))
+    question = Question((("long", *parts), ("short",)))
+    listed = [found("a", " ".join(("long", *parts))), found("b", "short")]
+    scores = by_memory(rank(question, listed, [], recipe=PLAIN))
+    assert scores["b"].words < scores["a"].words < 1.6 * scores["b"].words
+    assert scores["a"].share == pytest.approx(scores["b"].share)
+
+
+def test_parts_that_nobody_has_do_not_count() -> None:
+    """What is found by one part of a word is found by the word."""
+    question = Question((("retrypolici", "retri", "polici"),))
+    (ranked,) = rank(question, [found("a", "retri polici")], [], recipe=PLAIN)
+    assert ranked.share == pytest.approx(1.0)
+
+
+def test_words_that_tell_nothing_are_no_evidence() -> None:
+    """A question of stop words finds what has them, and is no more certain for it."""
+    question = ask("the")
+    assert question.terms
+    assert not question.telling
+    (ranked,) = rank(question, [found("a", " ".join(question.terms))], [])
+    assert ranked.share == 0.0
+
+
+def test_what_is_far_word_by_word_gives_no_meaning() -> None:
+    """Passages that are far word by word score nothing for meaning, never less than that."""
+    turn = found("a", "x", 0.1, session="s", position=0)
+    (ranked,) = rank(
+        X, [turn], [turn], read=lambda turns: {(each.memory, each.ordinal): -0.9 for each in turns}
+    )
+    assert ranked.meaning == 0.0
