@@ -554,12 +554,3 @@ def test_words_that_tell_nothing_are_no_evidence() -> None:
     assert not question.telling
     (ranked,) = rank(question, [found("a", " ".join(question.terms))], [])
     assert ranked.share == 0.0
-
-
-def test_what_is_far_word_by_word_gives_no_meaning() -> None:
-    """Passages that are far word by word score nothing for meaning, never less than that."""
-    turn = found("a", "x", 0.1, session="s", position=0)
-    (ranked,) = rank(
-        X, [turn], [turn], read=lambda turns: {(each.memory, each.ordinal): -0.9 for each in turns}
-    )
-    assert ranked.meaning == 0.0
