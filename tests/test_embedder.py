@@ -321,3 +321,26 @@ def test_embedder_is_an_embedding() -> None:
     """The class has what the protocol asks for; the type checker holds the signatures."""
     made: Embedding = Embedder(BUNDLED)
     assert made.spec is BUNDLED
+
+
+def test_the_words_of_a_question_and_a_text_are_read(embedder: Embedder) -> None:
+    """Each token has a unit vector in a question and the signs of it in a text; the ends have none."""
+    question = embedder.read_query("blue bikes")
+    (document,) = embedder.read_documents(["blue bikes"])
+    assert question.words.shape == (2, 384)
+    assert np.linalg.norm(question.words, axis=1) == pytest.approx([1, 1], abs=1e-5)
+    assert document.signs == np.packbits(question.words > 0, axis=1).tobytes()
+    assert np.allclose(document.vector, question.vector)
+
+
+def test_many_texts_are_read_as_one_is(embedder: Embedder) -> None:
+    """The signs of packed texts are nearly those of each alone: rounding turns a few bits."""
+    texts = [f"memory number {number} about bikes and tea" for number in range(80)]
+    together = embedder.read_documents(texts)
+    for text, read in zip(texts, together, strict=True):
+        (alone,) = embedder.read_documents([text])
+        assert len(read.signs) == len(alone.signs)
+        different = np.unpackbits(
+            np.frombuffer(read.signs, np.uint8) ^ np.frombuffer(alone.signs, np.uint8)
+        )
+        assert different.mean() < 0.01
