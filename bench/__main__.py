@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
-from bench import speed
-from bench.recall import command as recall
-
-BENCHMARKS = {"recall": recall.main, "speed": speed.main}
+BENCHMARKS = {"recall": "bench.recall.command", "speed": "bench.speed"}
 
 
 def main(argv: list[str]) -> int:
@@ -16,7 +14,15 @@ def main(argv: list[str]) -> int:
     if name not in BENCHMARKS:
         print(f"usage: python -m bench {{{','.join(BENCHMARKS)}}} [--help]", file=sys.stderr)
         return 0 if name in ("-h", "--help") else 2
-    return BENCHMARKS[name](options)
+    try:
+        benchmark = importlib.import_module(BENCHMARKS[name])
+    except ModuleNotFoundError as error:
+        print(
+            f"{error.name} is missing; scripts/install dev brings what benchmarks need",
+            file=sys.stderr,
+        )
+        return 1
+    return int(benchmark.main(options))
 
 
 if __name__ == "__main__":

@@ -20,9 +20,11 @@ _CERTAIN_BY_WORDS = (7.0, -2.6)
 FIRST = 5
 """Hits that tell how certain an answer is."""
 _BACKGROUND = 30
-_USUAL = 0.05
-"""The background of a store that has fewer passages."""
+_USUAL = -0.1
+"""The background of a store with fewer passages: the best of few that are unrelated is farther off."""
 _WHOLE, _ALL = 0.5, 0.999
+_OF_THAT_TIME = 0.2
+"""What it is worth that a hit is of the time that the question names."""
 
 
 def certainty(ranked: Sequence[Ranked], nearest: Sequence[Found]) -> float:
@@ -38,15 +40,19 @@ def certainty(ranked: Sequence[Ranked], nearest: Sequence[Found]) -> float:
     if not first:
         return 0.0
     words = max(each.bm25 for each in first)
+    evidence = 0.0
     cosines = [each.found.cosine for each in first if each.found.cosine is not None]
     if cosines:
         best = max(cosines)
         weighed = zip(_CERTAIN, (best, best - _background(nearest), words, 1.0), strict=True)
         evidence = sum(weight * each for weight, each in weighed)
-    else:
-        evidence = _CERTAIN_BY_WORDS[0] * words + _CERTAIN_BY_WORDS[1]
-    whole = _WHOLE if max(each.share for each in first) > _ALL else 0.0
-    return max(1 / (1 + math.exp(-evidence)), whole)
+    if len(cosines) < len(first):  # some, or all, have no vector yet
+        by_words = _CERTAIN_BY_WORDS[0] * words + _CERTAIN_BY_WORDS[1]
+        evidence = max(evidence, by_words) if cosines else by_words
+    least = _WHOLE if max(each.share for each in first) > _ALL else 0.0
+    if any(each.priors.get("ranges") for each in first):
+        least = max(least, _OF_THAT_TIME)
+    return max(1 / (1 + math.exp(-evidence)), least)
 
 
 def _background(nearest: Sequence[Found]) -> float:

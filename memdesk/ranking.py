@@ -53,7 +53,7 @@ ANSWERING = 0.3
 ASKING = 0.2
 """What a text loses that only asks: questions find what tells, not what asks the same."""
 ROLE = 0.2
-"""What the person's own words gain in a chat with an assistant (RECALL.md, Z 5)."""
+"""What an assistant's words count less than a person's (RECALL.md, Z 5: the person's count more)."""
 WHEN = 0.1
 """What a text that tells a time gains where the question asks for one (RECALL.md, Z 5)."""
 PERIOD = 0.05
@@ -125,21 +125,30 @@ def rank(
             :LATE
         ]
         closer = _read(read, first, cosines, found)
-        unread = np.isnan(closer)
-        # A question that stands before a turn counts there only if it is among the best itself.
-        near = _answering(np.nan_to_num(closer), found, turns, recipe)
-        meaning = np.where(unread, meaning, _shares(np.where(unread, 0.0, near)))
-        weights = np.where(unread, weights, LATE_KEYWORD_WEIGHT)
+        if not np.isnan(closer).all():
+            # A question that stands before a turn counts there only if it is among the best itself.
+            near = _answering(np.nan_to_num(closer), found, turns, recipe)
+            meaning = _with_read(meaning, closer, near, cosines)
+            weights = np.full(len(found), LATE_KEYWORD_WEIGHT)
     parts = _Parts(weights * words, (1 - weights) * meaning, priors, words, shares)
     return _ranked(found, parts, _ranks(by_words), _ranks(by_meaning), most)
 
 
 def _cosines(found: Sequence[Found], turns: _Turns) -> Floats:
-    """Return each candidate's cosine, at least 0; one that waits for its vector has its memory's best."""
+    """Return each candidate's cosine, at least 0.
+
+    A passage that waits for its vector is as near as the best of its memory, and a memory that
+    waits as near as the middle one: it is neither hidden nor put first.
+    """
+    known = np.array([each.cosine is not None for each in found])
     cosines = np.array([max(each.cosine or 0.0, 0.0) for each in found])
-    best = np.zeros(turns.count)
-    np.maximum.at(best, turns.of, cosines)
-    return np.where([each.cosine is None for each in found], best[turns.of], cosines)
+    if known.all() or not known.any():
+        return cosines
+    best = np.full(turns.count, -1.0)
+    np.maximum.at(best, turns.of[known], cosines[known])
+    best[best < 0] = float(np.median(cosines[known]))
+    filled: Floats = np.where(known, cosines, best[turns.of])
+    return filled
 
 
 def _read(read: Read, first: NDArray[np.intp], cosines: Floats, found: Sequence[Found]) -> Floats:
@@ -151,6 +160,17 @@ def _read(read: Read, first: NDArray[np.intp], cosines: Floats, found: Sequence[
         if late is not None:
             closer[place] = max(0.0, LATE_SHARE * late + (1 - LATE_SHARE) * cosines[place])
     return closer
+
+
+def _with_read(meaning: Floats, closer: Floats, near: Floats, cosines: Floats) -> Floats:
+    """Return the nearness as shares, of what was read by its words.
+
+    What was read and what was not have scales of their own: the best of what was read is as near
+    as its cosines say beside all others', or one far-off turn would come before every note.
+    """
+    read = ~np.isnan(closer)
+    nearest = float(cosines[read].max()) / max(float(cosines.max()), 1e-9)
+    return np.where(read, nearest * _shares(np.where(read, near, 0.0)), meaning)
 
 
 def _shares(near: Floats) -> Floats:
@@ -314,7 +334,7 @@ def _priors(question: Question, found: Sequence[Found], recipe: Recipe) -> dict[
     if recipe.asking:
         priors["asking"] = np.array([-ASKING * each.asking for each in found])
     if recipe.roles and not question.asks_assistant:
-        priors["roles"] = ROLE * np.array([each.role == "user" for each in found])
+        priors["roles"] = -ROLE * np.array([each.role == "assistant" for each in found])
     if recipe.when and question.asks_when:
         priors["when"] = WHEN * np.array([each.timed for each in found])
     if recipe.ranges and question.periods:

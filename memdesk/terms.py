@@ -37,7 +37,6 @@ _LONGEST = 100
 """Characters of a word beyond which it is no word."""
 
 
-@lru_cache(maxsize=8192)
 def terms(text: str) -> tuple[str, ...]:
     """Return every term of a text, in its order; what two texts share here is what matches.
 
@@ -103,9 +102,15 @@ def _made(word: str) -> Iterator[str]:
         return
     parts = _PART.findall(word) if word.isascii() else []
     if len(parts) > 1:
-        yield from (_stem(part.casefold()) for part in parts)
+        # The E of E0308 is in every error's number, and says nothing.
+        yield from (_stem(part.casefold()) for part in parts if len(part) > 1 or part.isdigit())
     elif len(lower) in _COMPOUND and lower.isalpha():
         yield from _halves(lower)
+
+
+def forget_words() -> None:
+    """Keep no word in memory that was seen so far: after words were erased."""
+    _of.cache_clear()
 
 
 def _halves(word: str) -> Iterator[str]:

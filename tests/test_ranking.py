@@ -183,11 +183,11 @@ def test_candidates_from_beside_are_ranked_too() -> None:
 
 
 def test_cosines_are_divided_by_the_best() -> None:
-    """The nearest gets half a point, the others by their cosines; those without, or turned away, none."""
+    """The nearest gets half a point, what is turned away none, and what waits for its vector the middle."""
     listed = [found("a", "", 0.8), found("b", "", 0.2), found("c", "", -0.4), found("d")]
     ranked = by_memory(rank(X, [], listed, recipe=PLAIN))
     assert {memory: each.meaning for memory, each in ranked.items()} == pytest.approx(
-        {"a": 0.5, "b": 0.125, "c": 0.0, "d": 0.0}
+        {"a": 0.5, "b": 0.125, "c": 0.0, "d": 0.125}
     )
 
 
@@ -215,7 +215,15 @@ def test_turns_are_near_word_by_word() -> None:
     assert ranked["turn 1"].words == pytest.approx(LATE_KEYWORD_WEIGHT)
     assert ranked["turn 1"].meaning == pytest.approx(rest * first / second)
     assert ranked["turn 2"].meaning == pytest.approx(rest)
-    assert ranked["note"].meaning == pytest.approx(0.5)
+    assert ranked["note"].meaning == pytest.approx(rest)
+
+
+def test_a_far_turn_does_not_come_before_a_near_note() -> None:
+    """The best of what is read word by word is as near as its cosines say beside the others'."""
+    listed = [turn(1, "", 0.1), found("note", "", 0.8)]
+    ranked = rank(X, [], listed, recipe=only("late"), read=lambda _: {("turn 1", 0): 0.3})
+    assert [each.memory for each in ranked] == ["note", "turn 1"]
+    assert ranked[1].meaning == pytest.approx(ranked[0].meaning / 8)
 
 
 def test_without_late_interaction_nothing_is_read() -> None:
@@ -292,11 +300,11 @@ def test_what_only_asks_loses() -> None:
     assert [ranked[each].score for each in "abc"] == pytest.approx([0.3, 0.4, 0.5])
 
 
-def test_a_persons_own_words_gain() -> None:
-    """The role “user” gains, but not where the question is after what the assistant said."""
+def test_an_assistants_words_count_less() -> None:
+    """The role “assistant” loses, but not where the question is after what the assistant said."""
     listed = [found("a", "x", role="user"), found("b", "x", role="assistant"), found("c", "x")]
     ranked = by_memory(rank(X, listed, [], recipe=only("roles")))
-    assert [ranked[each].priors["roles"] for each in "abc"] == [ROLE, 0, 0]
+    assert [ranked[each].priors["roles"] for each in "abc"] == [0, -ROLE, 0]
     asked = replace(X, asks_assistant=True)
     assert "roles" not in rank(asked, listed, [], recipe=only("roles"))[0].priors
 

@@ -130,10 +130,30 @@ def test_a_budget_is_never_exceeded(
 
 
 def test_a_budget_for_no_character_gives_no_empty_hit(desk: Service) -> None:
-    """Three bytes hold no emoji: then there is nothing to show."""
-    desk.remember(Draft("🎉🎉🎉🎉 party"))
-    assert found(desk, "party", max_tokens=1) == []
-    assert found(desk, "party", max_tokens=2) == ["🎉🎉🎉🎉 party"]
+    """Three bytes hold no letter of four: then there is nothing to show."""
+    desk.remember(Draft("𝒫𝒶𝓇𝓉𝓎"))
+    assert found(desk, "𝒫𝒶𝓇𝓉𝓎", max_tokens=1) == []
+    assert found(desk, "𝒫𝒶𝓇𝓉𝓎", max_tokens=2) == ["𝒫𝒶𝓇𝓉𝓎"]
+
+
+def test_a_passage_is_cut_around_what_matched(desk: Service) -> None:
+    """A budget that is too small for a passage shows the words that were looked for."""
+    desk.remember(Draft(f"{'The committee talked about the garden. ' * 5}Then Lindqvist resigned."))
+    (hit,) = desk.recall("Lindqvist", max_tokens=10).hits
+    assert "Lindqvist" in hit.passage
+    assert hit.passage == hit.memory.text[slice(*hit.span)]
+    assert count_tokens(hit.passage) <= 10
+
+
+@direct_only
+def test_an_expired_memory_is_none_though_search_still_has_it(desk: Service) -> None:
+    """What has expired is not shown, though the passages do not know it yet."""
+    done = desk.remember(Draft("the zebra is on loan"))
+    (memory,) = desk.get([done.id])
+    with desk._core.writing("test") as write:
+        gone = replace(memory, expires_at=datetime(2020, 1, 1, tzinfo=UTC))
+        write.store.replace([write.sign(gone)], [memory], write.at)
+    assert not found(desk, "zebra")
 
 
 def test_a_document_is_shown_by_its_best_passage(desk: Service) -> None:

@@ -271,7 +271,8 @@ class Embedder:
             vector = vectors.mean(axis=0)
         if not np.isfinite(vector).all():
             raise ModelError(f"{self.spec.path} gave vectors that are not numbers; use another")
-        return _units(vector[None])[0] if self.spec.normalize else vector
+        # A copy: a row would keep the vectors of a whole batch in memory.
+        return _units(vector[None])[0] if self.spec.normalize else vector.copy()
 
 
 def _of_words(model: Model, tokens: list[int], vectors: Vectors) -> Vectors:

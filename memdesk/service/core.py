@@ -99,6 +99,9 @@ class Core:
     model_ready: bool = False
     """Whether the model has answered once."""
 
+    behind: bool = False
+    """Whether search does not know all memories yet."""
+
     def __post_init__(self) -> None:
         self._store: Store | None = None
         self._opening = threading.Lock()
@@ -132,18 +135,26 @@ class Core:
         with self._opening:
             if self._store is None or self._stamp_changed():
                 before, self._store = self._store, self._open()
+                self.notes.extend(self._store.repaired)
+                self.on_open(self)
                 if before:
                     before.close()
                 if self._keeping:
-                    self._store.keep()
-                self.notes.extend(self._store.repaired)
-                self.on_open(self)
+                    self._keep(self._store)
             return self._store
 
     def keep(self) -> None:
         """Open the store and keep its rows in memory as far as it does: for a process that stays."""
-        self.store().keep()
-        self._keeping = True
+        known, self._keeping = self._keeping, True
+        store = self.store()
+        if not known:
+            self._keep(store)
+
+    def _keep(self, store: Store) -> None:
+        try:
+            store.keep()
+        except StoreError as error:
+            log.warning("rows are not kept in memory: %s", error)  # they are read anew each time
 
     def _open(self) -> Store:
         from memdesk.store import open_store
@@ -152,7 +163,7 @@ class Core:
         model = (spec.name, spec.fingerprint, spec.dims)
         seen = self._stamp_time()  # a switch while the store opens is seen by the next call
         store = open_store(self.home, __version__, model, self.locked)
-        self._stamp_seen = seen or self._stamp_time()
+        self._stamp_seen = self._stamp_time() if store.repaired else seen or self._stamp_time()
         self._use_model_of(store)
         return store
 

@@ -134,18 +134,18 @@ def mend(core: Core, *, whole: bool = False) -> None:
 
     store = core.store()
     since = 0 if whole else indexed_until(store)
-    if not any(store.unindexed(since)):
-        return
-    with core.writing(MAINTENANCE) as write:
-        missing, stale = write.store.unindexed(since)
-        wanted = sorted({*missing, *stale})
-        for start in range(0, len(wanted), _BATCH):
-            if core.closing.is_set():
-                return  # the next opening finds what is left, as after a crash
+    missing, stale = store.unindexed(since)
+    wanted = sorted({*missing, *stale})
+    core.behind = len(wanted) > _BATCH
+    for start in range(0, len(wanted), _BATCH):
+        if core.closing.is_set():
+            return  # the next opening finds what is left, as after a crash
+        with core.writing(MAINTENANCE) as write:  # one batch at a time: others write in between
             ids = wanted[start : start + _BATCH]
             kept = [memory for memory in write.store.get(ids).values() if memory.text]
             write.store.unindex(set(ids) - {memory.id for memory in kept})
             rebuild(write.store, kept)
+    core.behind = False
     if wanted:
         log.warning("search was behind: %d indexed anew", len(wanted))
 

@@ -184,7 +184,7 @@ def _read(core: Core, then: _Then, ranked: Sequence[Ranked], vector: np.ndarray)
     if not chosen:
         return then
     texts = [_spoken(then.memories[each.memory], each) for each in chosen]
-    vectors = core.vectors(texts).result()
+    vectors = in_time(core.vectors(texts))
     changed = list(then.changed)
     for place, known in zip(unread, () if vectors is None else vectors, strict=False):
         changed[place] = replace(changed[place], cosine=_cosine(known, vector))

@@ -10,7 +10,7 @@ from memdesk.answers import Hit, Recalled
 from memdesk.certainty import FIRST, FLOOR, certainty
 from memdesk.errors import Invalid
 from memdesk.late import nearness
-from memdesk.memory import Filter, Memory, clean, count_tokens
+from memdesk.memory import Filter, Memory, clean, count_tokens, now
 from memdesk.periods import periods_in
 from memdesk.question import ask
 from memdesk.service.core import in_time
@@ -131,7 +131,9 @@ def reader(store: Store, made: EmbeddedQuestion | None) -> Read | None:
 
 
 def degraded(core: Core, *, missing: bool) -> str | None:
-    """Return why meaning was not used, if it was not."""
+    """Return what the answer lacks: memories that search does not know yet, or meaning."""
+    if core.behind:
+        return "search is still being made anew and does not know every memory yet"
     if not missing:
         return None
     return core.trouble or "the model is still loading"
@@ -205,6 +207,7 @@ def _still(memory: Memory, where: Filter) -> bool:
         and (where.since is None or memory.when >= where.since)
         and (where.until is None or memory.when < where.until)
         and where.pinned in (None, memory.pinned)
+        and (where.expired or memory.expires_at is None or memory.expires_at > now())
     )
 
 
@@ -225,24 +228,48 @@ def within(hits: Iterable[Hit], max_tokens: int) -> tuple[Hit, ...]:
 
 
 def _cut(hit: Hit, tokens: int) -> Hit:
-    """Return a hit with as much of its passage as so many tokens hold (3 bytes each, DESIGN §2)."""
-    passage = hit.passage.encode()[: 3 * tokens].decode(errors="ignore")
-    end = hit.span[0] + len(passage)
-    matched = tuple(span for span in hit.matched if span[1] <= end)
-    return replace(hit, passage=passage, span=(hit.span[0], end), matched=matched)
+    """Return a hit with as much of its passage as so many tokens hold (3 bytes each, DESIGN §2).
+
+    What matched is in it, if it is no longer than that.
+    """
+    text, first = hit.memory.text, hit.span[0]
+    if hit.matched and count_tokens(text[first : hit.matched[0][1]]) > tokens:
+        first = max(first, hit.matched[0][0] - tokens // 2)
+    passage = text[first : hit.span[1]].encode()[: 3 * tokens].decode(errors="ignore")
+    end = first + len(passage)
+    matched = tuple(span for span in hit.matched if first <= span[0] and span[1] <= end)
+    return replace(hit, passage=passage, span=(first, end), matched=matched)
 
 
 def _with_turns(store: Store, hits: Sequence[Hit], wanted: Asked) -> tuple[Hit, ...]:
     """Return the hits with the turns beside each, whatever their kind; none is there twice."""
     if not wanted.beside:
         return tuple(hits)
-    told = {hit.memory.id for hit in hits}
+    told = {hit.memory.content_hash for hit in hits}
+    left = wanted.max_tokens - sum(count_tokens(hit.passage) for hit in hits)
     found: list[Hit] = []
     for hit in hits:
         memory, turns = hit.memory, tuple[Memory, ...]()
         if memory.session is not None and memory.position is not None:
             near = store.turns(memory, wanted.beside, Filter(states=wanted.where.states))
-            turns = tuple(turn for turn in near if turn.id not in told)
-            told.update(turn.id for turn in turns)
+            fresh = {turn.content_hash: turn for turn in near if turn.content_hash not in told}
+            turns = tuple(fresh.values())
+            if wanted.max_tokens:
+                turns, left = _affordable(turns, memory, left)
+            told.update(turn.content_hash for turn in turns)
         found.append(replace(hit, beside=turns))
     return tuple(found)
+
+
+def _affordable(
+    turns: Sequence[Memory], around: Memory, tokens: int
+) -> tuple[tuple[Memory, ...], int]:
+    """Return the turns nearest to one that so many tokens hold, in their order, and what is left."""
+    place = around.position or 0
+    kept: set[str] = set()
+    for turn in sorted(turns, key=lambda turn: abs((turn.position or 0) - place)):
+        cost = count_tokens(turn.text)
+        if cost <= tokens:
+            kept.add(turn.id)
+            tokens -= cost
+    return tuple(turn for turn in turns if turn.id in kept), tokens

@@ -24,6 +24,7 @@ from memdesk.memory import (
 from memdesk.service import indexing
 from memdesk.service.core import in_time
 from memdesk.service.drafting import Checked, check, edited
+from memdesk.terms import forget_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -260,6 +261,8 @@ def purge(
         write.store.unindex(ids)
         write.store.drop_revisions(ids)
         write.store.replace(tombs, (), write.at)
+        write.store.forget_kept()
+        forget_words()
         done = Changed(write.change, tuple(ids))
     core.maintain_soon()
     return done

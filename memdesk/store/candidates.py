@@ -104,8 +104,8 @@ class Candidates:
                 position=position,
                 role=role,
                 speaker=speaker,
-                asking=asking,
-                timed=timed,
+                asking=asking or 0.0,
+                timed=bool(timed),
                 at=when,
             )
             for (

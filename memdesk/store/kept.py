@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ _ROOM = 3 * MOST // 2
 """Rows that are kept for several filters; what does not fit drives all others out."""
 _BYTES = 64 << 20
 """The most that the rows' texts and fields may take, beside their vectors."""
+_REST = 60.0
+"""Seconds in which nothing more is read ahead after all was forgotten: two large spaces in turn."""
 _FEW = 500
 """Rows that a call may wait for; more are read behind it, and it does without them."""
 _CONDITIONS = 16
@@ -172,6 +175,8 @@ class Kept:
         self._filling: asyncio.Task[None] | None = None
         self._answers: OrderedDict[str, tuple[int, Matching]] = OrderedDict()
         self._version = 0
+        self._stopped = False
+        self._forgotten = -_REST
 
     def keep(self) -> None:
         """Read the whole table if it is small, and keep from now on what searches come by."""
@@ -183,6 +188,15 @@ class Kept:
     def stop(self) -> None:
         """End what is read behind the calls: before the process ends, which must not interrupt it."""
         self._table.result(LOOP.begin(self._stop()))
+
+    def forget(self) -> None:
+        """Keep nothing of what was read so far: it may hold what has been erased."""
+
+        async def forget() -> None:
+            async with self._busy:
+                self._forget()
+
+        self._table.result(LOOP.begin(forget()))
 
     def expects(self, condition: str) -> bool:
         """Tell whether a predicate's rows were kept when it was asked last."""
@@ -252,10 +266,11 @@ class Kept:
     async def _whole(self) -> None:
         await self._matching("")
         if self._filling:
-            await self._filling
+            await asyncio.wait([self._filling])  # that it was cancelled is no error of the asker's
             await self._matching("")
 
     async def _stop(self) -> None:
+        self._stopped = True
         if self._filling:
             self._filling.cancel()
             await asyncio.wait([self._filling])
@@ -271,6 +286,8 @@ class Kept:
                         async with self._busy:
                             await self._read(missing[start : start + _AT_ONCE])
 
+        if self._stopped or time.monotonic() - self._forgotten < _REST:
+            return
         if self._filling is None or self._filling.done():
             self._filling = asyncio.get_running_loop().create_task(fill())
 
@@ -278,6 +295,7 @@ class Kept:
         """Read rows and keep those that are still there."""
         if self._shelf.used + len(addresses) > _ROOM:
             self._forget()
+            self._forgotten = time.monotonic()
         for start in range(0, len(addresses), _AT_ONCE):
             await self._read_part(addresses[start : start + _AT_ONCE])
 

@@ -12,7 +12,7 @@ from memdesk.errors import StoreError
 from memdesk.store import schema
 from memdesk.store.durable import Flusher, check_hard_links, flush_folder, looks_torn, mend
 from memdesk.store.engine import FTS, Bitmap, BTree, IvfRq, IvfSq, LabelList, lancedb, pa
-from memdesk.store.stamp import Stamp, passages_of, read_stamp, write_stamp
+from memdesk.store.stamp import FORMAT, Stamp, passages_of, read_stamp, write_stamp
 from memdesk.store.store import Store
 from memdesk.store.table import LOOP, Table, connect, wrapped
 
@@ -67,7 +67,8 @@ def _renew(home: Path, stamp: Stamp) -> Stamp:
     """Begin with an empty table for search, which the service fills from the memories."""
     now = read_stamp(home, VERSION) or stamp
     if now.passages != passages_of(now.fingerprint):
-        now = replace(now, passages=passages_of(now.fingerprint))
+        # The format keeps an older memdesk from writing its own kind of passages into the new table.
+        now = replace(now, format=FORMAT, passages=passages_of(now.fingerprint))
         create_tables(home, now)
         write_stamp(home, now)
     return now

@@ -13,7 +13,7 @@ from memdesk.store.durable import write_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
 """The format this memdesk writes and reads."""
 LAYOUT = 2
 """What the passages hold and how their words are made: those of another one are made anew."""

@@ -135,6 +135,11 @@ class Store:
         self._search.kept.keep()
         self._kept.keep()
 
+    def forget_kept(self) -> None:
+        """Keep no row in memory that was read so far: after words were erased."""
+        self._search.kept.forget()
+        self._kept.forget()
+
     def close(self) -> None:
         """Read nothing more for the calls to come; the process may end then."""
         self._search.kept.stop()
