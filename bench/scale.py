@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,14 @@ if TYPE_CHECKING:
 
 WARM_UP = 5
 """Calls of each kind that come before those that count."""
+
+
+def positive(word: str) -> int:
+    """Return the number that a word of the command line is; raises `ArgumentTypeError` under 1."""
+    number = int(word)
+    if number < 1:
+        raise ArgumentTypeError("must be at least 1")
+    return number
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from bench import calls, footprint, large, loads, shims, starts, together
 from bench.machine import Machine, load_average, this_machine
-from bench.scale import QUICK, Bench, Scale
+from bench.scale import QUICK, Bench, Scale, positive
 from bench.stores import Stores
 from bench.table import Failure, Row, as_json, as_table
 
@@ -101,16 +101,9 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--quick", action="store_true", help="fewer runs, and far fewer saves for the memory")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured there")
-    add("--runs", type=_positive, metavar="N", help="take the medians of so many runs")
+    add("--runs", type=positive, metavar="N", help="take the medians of so many runs")
     add("--only", nargs="+", choices=list(ROWS), metavar="ROW", help="only these of the rows below")
     return parser.parse_args(argv)
-
-
-def _positive(word: str) -> int:
-    number = int(word)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 def _run(scale: Scale, names: Sequence[str]) -> Run:

@@ -114,24 +114,23 @@ def rank(
     words, shares = _words(question, found, turns, recipe)
     cosines = _cosines(found, turns)
     meaning = _shares(_answering(cosines, found, turns, recipe))
-    weights = np.full(len(found), KEYWORD_WEIGHT)
     priors = _priors(question, found, recipe)
-    other = sum(priors.values(), np.zeros(len(found)))
+
+    def parts(weight: float, near: Floats) -> _Parts:
+        return _Parts(weight * words, (1 - weight) * near, priors, words, shares)
+
+    weighed = parts(KEYWORD_WEIGHT, meaning)
     if not recipe.score_fusion:
-        weights = np.full(len(found), 0.5)
-        words, meaning = 2 * _reciprocal(by_words, found), 2 * _reciprocal(by_meaning, found)
+        by_rank = _reciprocal(by_words, found), _reciprocal(by_meaning, found)
+        weighed = _Parts(*by_rank, priors, words, shares)
     elif read and recipe.late:
-        first = np.argsort(-(weights * words + (1 - weights) * meaning + other), kind="stable")[
-            :LATE
-        ]
+        first = np.argsort(-weighed.scores, kind="stable")[:LATE]
         closer = _read(read, first, cosines, found)
         if not np.isnan(closer).all():
             # A question that stands before a turn counts there only if it is among the best itself.
             near = _answering(np.nan_to_num(closer), found, turns, recipe)
-            meaning = _with_read(meaning, closer, near, cosines)
-            weights = np.full(len(found), LATE_KEYWORD_WEIGHT)
-    parts = _Parts(weights * words, (1 - weights) * meaning, priors, words, shares)
-    return _ranked(found, parts, _ranks(by_words), _ranks(by_meaning), most)
+            weighed = parts(LATE_KEYWORD_WEIGHT, _with_read(meaning, closer, near, cosines))
+    return _ranked(found, weighed, _ranks(by_words), _ranks(by_meaning), most)
 
 
 def _cosines(found: Sequence[Found], turns: _Turns) -> Floats:
@@ -187,6 +186,11 @@ class _Parts:
     bm25: Floats
     shares: Floats
 
+    @property
+    def scores(self) -> Floats:
+        """Their sums."""
+        return self.words + self.meaning + sum(self.priors.values(), np.zeros(len(self.words)))
+
 
 def _ranked(
     found: Sequence[Found],
@@ -196,8 +200,7 @@ def _ranked(
     most: int | None,
 ) -> list[Ranked]:
     """Return each memory once, with its best passage, best first."""
-    other = sum(parts.priors.values(), np.zeros(len(found)))
-    scores = (parts.words + parts.meaning + other).tolist()
+    scores = parts.scores.tolist()
     best: dict[str, int] = {}
     for place in sorted(range(len(found)), key=lambda at: (-scores[at], found[at].memory)):
         best.setdefault(found[place].memory, place)

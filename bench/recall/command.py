@@ -21,6 +21,7 @@ from bench.machine import load_average, this_machine
 from bench.recall import neutral, report, run
 from bench.recall.data import Dataset, UnknownData, load
 from bench.recall.vectors import EmbedOnce
+from bench.scale import positive
 from memdesk.catalog import BUNDLED, Catalog
 from memdesk.embedder import Embedder
 
@@ -61,16 +62,9 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     add("--json", action="store_true", help="print one JSON document instead of tables")
     add("--quick", action="store_true", help="no foreign questions, no budgets by the service")
     add("--vectors", type=Path, metavar="FILE", help="keep the turns' vectors there for next time")
-    add("--limit", type=_positive, metavar="N", help="ask N questions of each conversation")
-    add("--conversations", type=_positive, metavar="N", help="use the first N conversations")
+    add("--limit", type=positive, metavar="N", help="ask N questions of each conversation")
+    add("--conversations", type=positive, metavar="N", help="use the first N conversations")
     return parser.parse_args(argv)
-
-
-def _positive(word: str) -> int:
-    number = int(word)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 def _cut(dataset: Dataset, options: argparse.Namespace) -> Dataset:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from memdesk.embedder import Embedding
     from memdesk.memory import Memory
-    from memdesk.passages import Embedded
+    from memdesk.passages import Embedded, Found
     from memdesk.service.core import Core
     from memdesk.store import PassageRow, Store
 
@@ -62,7 +62,7 @@ def _date_words(memory: Memory) -> str:
     return f"[{known.get(memory.happened_precision or '', f'{at.day} {at:%B %Y}')}] "
 
 
-def meaning(memory: Memory, passage: Passage) -> str:
+def meaning(memory: Memory, passage: Passage | Found) -> str:
     """Return the text that a passage's vector is of: who speaks, and the words."""
     text = memory.text[passage.start : passage.end]
     return f"{memory.speaker}: {text}" if memory.speaker else text

@@ -183,14 +183,9 @@ def _read(core: Core, then: _Then, ranked: Sequence[Ranked], vector: np.ndarray)
     chosen = [then.changed[place] for place in unread[:_EMBEDDED]]
     if not chosen:
         return then
-    texts = [_spoken(then.memories[each.memory], each) for each in chosen]
+    texts = [indexing.meaning(then.memories[each.memory], each) for each in chosen]
     vectors = in_time(core.vectors(texts))
     changed = list(then.changed)
     for place, known in zip(unread, () if vectors is None else vectors, strict=False):
         changed[place] = replace(changed[place], cosine=_cosine(known, vector))
     return replace(then, changed=changed)
-
-
-def _spoken(memory: Memory, found: Found) -> str:
-    text = memory.text[found.start : found.end]
-    return f"{memory.speaker}: {text}" if memory.speaker else text
