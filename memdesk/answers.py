@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import json
+from dataclasses import asdict, dataclass, field, is_dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from memdesk.memory import Memory
 
 
@@ -139,6 +139,96 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
+class Overview:
+    """How many memories there are of everything that a person may browse by."""
+
+    live: int
+    pinned: int
+    trash: int
+    inbox: int
+    """What waits for the person's eye."""
+    spaces: dict[str, int]
+    """Of live memories, the most first; so are the next three."""
+    tags: dict[str, int]
+    kinds: dict[str, int]
+    sources: dict[str, int]
+    """By the name of the host, file or person that wrote them."""
+    added: tuple[int, ...]
+    """How many were added in each of the last twelve weeks, the present one last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Something about a memory that wants the person's eye; nothing is done about it without them."""
+
+    kind: str
+    """duplicate, contradiction, replaced, secret, instruction or low-trust."""
+    memory: Memory
+    other: Memory | None = None
+    """What it is a duplicate of or contradicts, or what took its place."""
+    nearness: float = 0.0
+    """Cosine of the two; 0 without another."""
+    about: str = ""
+    """What was found, in a few words, such as “a GitHub token”."""
+    spans: tuple[tuple[int, int], ...] = ()
+    """Where in the memory's text it was found, in characters."""
+
+    @property
+    def key(self) -> str:
+        """Its name, to settle it by: the kind, the memory's id and the other one's."""
+        parts = (self.kind, self.memory.id, *((self.other.id,) if self.other else ()))
+        return ":".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """What wants the person's eye, the newest first."""
+
+    concerns: tuple[Concern, ...]
+    total: int
+    """How many there are; `concerns` may be fewer."""
+    behind: int = 0
+    """How many memories were not looked at yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request of a connected host, and what it got."""
+
+    n: int
+    """Rises with every request of the log."""
+    at: datetime
+    host: str
+    """What the host calls itself."""
+    verb: str
+    words: str
+    """What was asked: a question, or what was to change in a few words; never a memory's text."""
+    ids: tuple[str, ...]
+    """The memories it got or changed."""
+    outcome: str
+    """What came of it, in a few words."""
+    took: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the desk stands, for a person and for a bug report."""
+
+    stats: Stats
+    version: str
+    """Of the memdesk that answers."""
+    holder: str
+    """Who holds the writer lock now; empty when nobody does."""
+    duties: tuple[Duty, ...]
+    """The background work of the process that answers."""
+    backup: str = ""
+    """When a backup was made last; empty while backups are not set up."""
+    sync: str = ""
+    """How sync stands; empty while it is not set up."""
+
+
+@dataclass(frozen=True, slots=True)
 class Duty:
     """One duty of a process's background work, and how it stands."""
 
@@ -156,3 +246,22 @@ class Duty:
     """What went wrong last time; empty when nothing did."""
     child: int = 0
     """The process that does it, while one does; 0 otherwise."""
+
+
+def document(value: object) -> Any:
+    """Return the value made of what JSON knows: times in UTC with a Z, metadata and priors as objects."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: _field(name, part) for name, part in asdict(value).items()}
+    if isinstance(value, dict):
+        return {str(name): _field(str(name), part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [document(part) for part in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value
+
+
+def _field(name: str, value: object) -> Any:
+    if name == "metadata" and isinstance(value, str):
+        return json.loads(value)
+    return dict(value) if name == "priors" and isinstance(value, tuple) else document(value)

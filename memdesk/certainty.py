@@ -52,6 +52,8 @@ def certainty(ranked: Sequence[Ranked], nearest: Sequence[Found]) -> float:
     least = _WHOLE if max(each.share for each in first) > _ALL else 0.0
     if any(each.priors.get("ranges") for each in first):
         least = max(least, _OF_THAT_TIME)
+    if any(each.priors.get("id") for each in first):
+        least = 1.0
     return max(1 / (1 + math.exp(-evidence)), least)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,10 @@ class Settings:
     """The space of memories added without one."""
     idle_minutes: float = 15.0
     """How long the daemon stays when nobody is connected."""
+    activity: bool = True
+    """Whether what hosts ask is logged on this machine."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Other keys for the desk's screen, by the names that docs/DESK.md lists."""
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -119,8 +123,25 @@ def _minutes(value: object, field: str) -> float:
     return float(value)
 
 
+def _keys(value: object, name: str) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise Invalid(name, 'must be a table: [keys] and below it lines such as delete = "x"')
+    for key, keys in value.items():
+        if not isinstance(keys, str) or not keys.strip():
+            raise Invalid(f"{name}.{key}", 'must be a key in quotes, or several: "d,delete"')
+    return dict(value)
+
+
+def _truth(value: object, field: str) -> bool:
+    if not isinstance(value, bool):
+        raise Invalid(field, "must be true or false, without quotes")
+    return value
+
+
 _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "model": _name,
     "space": _space,
     "idle_minutes": _minutes,
+    "activity": _truth,
+    "keys": _keys,
 }

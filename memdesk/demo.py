@@ -159,20 +159,24 @@ def connect_words(home: Path) -> str:
     command, *arguments = server_command()
     server = {"command": command, "args": arguments, "env": {"MEMDESK_HOME": str(home)}}
     snippet = json.dumps({"mcpServers": {"memdesk": server}}, indent=2, ensure_ascii=False)
-    words = _shell_words(["claude", "mcp", "add", "-s", "user", "memdesk"])
-    words += (
-        f" -e {_shell_words([f'MEMDESK_HOME={home}'])} -- {_shell_words([command, *arguments])}"
-    )
     desk = _shell_words([command, *arguments[:-1]])
     return (
         "Connect Claude Desktop or Cursor: put this in its MCP configuration, and restart it\n"
         f"{snippet}\n\n"
-        f"Connect Claude Code:\n  {words}\n\n"
+        f"Connect Claude Code:\n  {connect_line(home)}\n\n"
         "Open your own desk:\n"
+        f"  {desk}\n"
         f'  {desk} add "The first thing worth remembering"\n'
         f"  {desk} search what was it\n"
         f"  {desk} --help"
     )
+
+
+def connect_line(home: Path) -> str:
+    """Return the command that connects Claude Code to the store in `home`."""
+    words = _shell_words(["claude", "mcp", "add", "-s", "user", "memdesk"])
+    store = _shell_words([f"MEMDESK_HOME={home}"])
+    return f"{words} -e {store} -- {_shell_words(server_command())}"
 
 
 def _shell_words(words: Sequence[str]) -> str:

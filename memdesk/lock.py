@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -61,6 +62,8 @@ class WriterLock:
             self._sign()
             yield
         finally:
+            with contextlib.suppress(OSError):
+                self._holder_file.unlink()  # before the lock is free: then it is another's
             self._file.release()
 
     def _sign(self) -> None:
@@ -68,8 +71,25 @@ class WriterLock:
         with contextlib.suppress(OSError):  # a full disk must not stop the lock
             self._holder_file.write_text(json.dumps(signature), encoding="utf-8")
 
+    def held(self) -> str:
+        """Return who holds the lock at present, in words, or nothing; neither waits nor locks."""
+        told = self.holder() if self._holder_file.exists() else ""
+        return told if told and self._alive() else ""
+
+    def _alive(self) -> bool:
+        """Tell whether the process that signed last is still there; a dead one's lock is free."""
+        try:
+            pid = int(json.loads(self._holder_file.read_text(encoding="utf-8"))["pid"])
+            if sys.platform != "win32":  # there, to ask a process means to end it
+                os.kill(pid, 0)
+        except PermissionError:
+            return True
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
+            return False
+        return True
+
     def holder(self) -> str:
-        """Return who held the lock last, in words."""
+        """Return who holds the lock, in words, as far as it is known."""
         try:
             told = json.loads(self._holder_file.read_text(encoding="utf-8"))
             seconds = max(0.0, time.time() - told["since"])

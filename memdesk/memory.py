@@ -94,6 +94,10 @@ class Edit:
     pinned: bool | None = None
     confidence: float | None = None
     metadata: str | None = None
+    add_tags: tuple[str, ...] = ()
+    """Tags it has afterwards besides those it has."""
+    drop_tags: tuple[str, ...] = ()
+    """Tags it has no longer afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,8 @@ class Filter:
     """Happened (or was remembered) before this."""
     states: tuple[str, ...] = (LIVE,)
     pinned: bool | None = None
+    sources: tuple[str, ...] = ()
+    """From any host, file or person of these names."""
     expired: bool = False
     """Also those whose time has run out."""
 

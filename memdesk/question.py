@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from memdesk.terms import terms, words
+from memdesk.terms import BEGINNING, beginning, completed, terms, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_ID = re.compile(r"[0-9a-fA-F]{8}[0-9a-fA-F-]{0,28}")
 MOST_TERMS = 64
 """Terms of a question that are looked for; of a long text that was pasted, the first."""
 
@@ -28,22 +30,44 @@ class Question:
     """Whether it is after what the assistant has said."""
     periods: tuple[tuple[float, float], ...] = ()
     """The times that it names, as (start, end) in seconds since 1970 (UTC)."""
+    begun: str = ""
+    """The last word, where it may be unfinished: what begins so counts as that word."""
+    id: str = ""
+    """The beginning of an id, where the question may be one."""
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """What its words are found by."""
+        """What its words are found by; of an unfinished one also its beginning and `BEGINNING`."""
         return tuple(term for word in self.words for term in word)
+
+    @property
+    def sought(self) -> tuple[str, ...]:
+        """Those that are looked for as they are."""
+        return tuple(term for term in self.terms if not term.endswith(BEGINNING))
 
 
 def ask(
-    text: str, *, asks_when: bool = False, periods: Iterable[tuple[float, float]] = ()
+    text: str,
+    *,
+    asks_when: bool = False,
+    periods: Iterable[tuple[float, float]] = (),
+    typing: bool = False,
 ) -> Question:
-    """Return a question as the ranking sees it; without telling words, all its words tell."""
-    every = words(text)
+    """Return a question as the ranking sees it; without telling words, all its words tell.
+
+    `typing` says that the last word may be unfinished, unless something follows it or it asks.
+    """
+    every = list(words(text))
+    begun = beginning(text) if typing and every and every[-1][0] not in _asking() else ""
+    if begun:
+        every[-1] = (*every[-1], begun + BEGINNING, *completed(begun))
     telling = [word for word in every if word[0] not in _asking()]
     asks_assistant = any(word[0] in _ADDRESSED for word in every)
     looked_for = _each_once(telling or every)
-    return Question(looked_for, bool(telling), asks_when, asks_assistant, tuple(periods))
+    id = text.strip().lower() if typing and _ID.fullmatch(text.strip()) else ""
+    return Question(
+        looked_for, bool(telling), asks_when, asks_assistant, tuple(periods), begun, id
+    )
 
 
 def _each_once(every: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:

@@ -32,6 +32,11 @@ _HEX = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f])[\da-f]{12,}")
 _HASH_STARTS = range(6, 13)
 _COMPOUND = range(12, 41)
 """Letters of a word that may be one of several: Datenbankmigration, Zahnarzttermin."""
+_LAST = re.compile(rf"(?:[^\W_{UNSPACED}]|[\u0900-\u0963\u0966-\u0dff]){{2,}}\Z")
+_ENDINGS = ("s", "es", "d", "ed", "g", "ng", "ing", "y", "ly", "n", "on", "ion", "ss", "ess", "ness")
+"""What English stems are without; enough, since the next letters will tell."""
+BEGINNING = "*"
+"""Ends a term that stands for all that begin like it; no other one has it."""
 _LEAST_PART = 5
 _LONGEST = 100
 """Characters of a word beyond which it is no word."""
@@ -61,22 +66,53 @@ def words(text: str) -> tuple[tuple[str, ...], ...]:
     return tuple(found)
 
 
+def beginning(text: str) -> str:
+    """Return the last word of a text, folded as terms are; nothing where it cannot be unfinished.
+
+    So it is after a space or a mark, with one letter, and where no space parts words.
+    """
+    match = _LAST.search(_folded(text))
+    return match.group().casefold() if match else ""
+
+
+def completed(begun: str) -> tuple[str, ...]:
+    """Return the stems of what an unfinished word may become that do not begin as it does.
+
+    “runni” will be “running”, whose stem is “run”.
+    """
+    stems = (_stem(begun + ending) for ending in _ENDINGS)
+    return tuple(dict.fromkeys(stem for stem in stems if not stem.startswith(begun)))
+
+
 def spans(text: str, wanted: Iterable[str]) -> tuple[tuple[int, int], ...]:
-    """Return where the words of a text stand that hold one of the terms, as (start, end) in characters."""
+    """Return where the words of a text stand that hold one of the terms, as (start, end) in characters.
+
+    Of a word that only begins like a term with `BEGINNING` the beginning is told.
+    """
     terms_wanted = frozenset(wanted)
+    begun = tuple(term[:-1] for term in terms_wanted if term.endswith(BEGINNING))
     found: list[tuple[int, int]] = []
     for match in _WORD_AS_WRITTEN.finditer(text):
         word, start = match.group(), match.start()
         pairs = _UNSPACED_RUN.match(word) and len(word) > 2  # noqa: PLR2004
         pieces = [(at, at + 2) for at in range(len(word) - 1)] if pairs else [(0, len(word))]
         for first, end in pieces:
-            if terms_wanted.isdisjoint(terms(word[first:end])):
-                continue
+            made = terms(word[first:end])
+            if terms_wanted.isdisjoint(made):
+                if not (begun and any(term.startswith(begun) for term in made)):
+                    continue
+                end = _end_of_beginning(word, begun) or end  # noqa: PLW2901
             if found and found[-1][1] >= start + first:
                 found[-1] = found[-1][0], start + end
             else:
                 found.append((start + first, start + end))
     return tuple(found)
+
+
+def _end_of_beginning(word: str, begun: tuple[str, ...]) -> int:
+    """Return how many characters of a word as it is written are one of the beginnings; 0 of none."""
+    ends = range(1, len(word) + 1)
+    return next((end for end in ends if _folded(word[:end]).casefold() in begun), 0)
 
 
 def _folded(text: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -14,6 +16,8 @@ from memdesk.service import Service
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tui import Clock
 
     from memdesk.link.client import ServiceClient
 
@@ -71,3 +75,39 @@ def open_desk(
 def desk(open_desk: Callable[..., Service]) -> Service:
     """Return a desk with a fake model."""
     return open_desk()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    """Return the clock of memdesk in this process: it stands still, in UTC."""
+    import tui  # brings Textual, which few tests need
+
+    with monkeypatch.context() as patch:
+        yield tui.still(patch)
+    time.tzset()
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a store with a dozen memories, to be copied."""
+    import tui
+
+    home = tmp_path_factory.mktemp("demo") / "desk"
+    with pytest.MonkeyPatch.context() as patch:
+        clock = tui.still(patch)
+        service = tui.demo_service(home)
+        tui.fill(service, clock)
+        service.close()
+    time.tzset()
+    return home
+
+
+@pytest.fixture
+def demo(home: Path, demo_home: Path, clock: Clock) -> Iterator[Service]:
+    """Return a service with a dozen memories that are always of the same age."""
+    import tui
+
+    shutil.copytree(demo_home, home)
+    service = tui.demo_service(home)
+    yield service
+    service.close()

@@ -10,6 +10,7 @@ if __name__ == "__main__":
 
     wire.guard()
 
+import os
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from memdesk.answers import Changed, Hit, Page, Profile, Recalled, Remembered
 from memdesk.errors import Invalid, NotFound
 from memdesk.memory import Draft, Edit, Filter, Memory, check_id, clean_text, new_id, now
+from memdesk.service.activity import Activity
 from memdesk.service.duties import Duties
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ class FakeService:
     changes: list[tuple[str | None, bool]] = field(default_factory=list)
     """The change of each write, and whether it was said to be fresh."""
     duties: Duties = field(default_factory=Duties)
+    hosts: Activity = field(default_factory=lambda: Activity(Path(os.devnull), on=False))
 
     def _verb(self, name: str, given: Any) -> None:
         self.asked.append((name, given))

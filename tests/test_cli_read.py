@@ -189,6 +189,8 @@ def test_search_filters(cli: Cli) -> None:
     assert found() == {"personal", "website", "garden"}
     assert found("--space", "website") == {"personal", "website"}
     assert found("--kind", "fact") == {"website"}
+    assert found("--source", "memdesk", "--tag", "a") == {"personal"}
+    assert found("--source", "claude") == set()
     assert found("--tag", "a") == {"personal"}
     assert found("--until", "2024") == {"personal"}
     assert found("--since", "2025") == {"website", "garden"}
@@ -282,6 +284,8 @@ def test_list_filters(cli: Cli) -> None:
     assert cli.texts("--space", "website") == ["there"]
     assert cli.texts("--tag", "x") == ["there"]
     assert cli.texts("--kind", "fact") == []
+    assert cli.texts("--source", "memdesk", "--source", "claude") == ["there", "here"]
+    assert cli.texts("--source", "claude") == []
 
 
 def test_expired_ones_are_listed_on_request(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ def test_a_home_of_one_s_choice(tmp_path: Path) -> None:
     found = load({"MEMDESK_HOME": str(chosen)})
     assert (found.home, found.config_file) == (chosen, chosen / "config.toml")
     assert found.logs == chosen / "logs"
-    assert (found.model, found.space) == (None, PERSONAL)
+    assert (found.model, found.space, found.activity) == (None, PERSONAL, True)
     assert not chosen.exists()
 
 
@@ -84,20 +84,26 @@ def settings_of(tmp_path: Path, text: str) -> dict[str, str]:
 
 def test_settings_are_read(tmp_path: Path) -> None:
     """All of them arrive."""
-    text = 'model = "gemma"\nspace = "website"\nidle_minutes = 0.5'
+    text = 'model = "gemma"\nspace = "website"\nidle_minutes = 0.5\nactivity = false'
     found = load(settings_of(tmp_path, text))
     assert (found.model, found.space, found.idle_minutes) == ("gemma", "website", 0.5)
+    assert found.activity is False
 
 
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("colour = 1", "colour: is not a setting; there are idle_minutes, model, space"),
+        (
+            "colour = 1",
+            "colour: is not a setting; there are activity, idle_minutes, keys, model, space",
+        ),
         ("space = 1", "space: must be a name"),
         ('space = "/"', "space: must be 1 to 100"),
         ("model = true", "model: must be a name"),
         ("idle_minutes = 0", "idle_minutes: must be a number of minutes"),
         ("idle_minutes = true", "idle_minutes: must be a number of minutes"),
+        ('activity = "off"', "activity: must be true or false"),
+        ("activity = 0", "activity: must be true or false"),
         ("idle_minutes = nan", "idle_minutes: must be a number of minutes"),
         ('model = " "', "model: must be a name"),
         ("[space]\na = 1", "space: must be a name"),

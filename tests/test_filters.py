@@ -72,6 +72,13 @@ def test_conditions_are_joined_and_blanks_left_out() -> None:
     assert both("a OR b", "", "c") == "(a OR b) AND (c)"
 
 
+def test_a_source_is_one_of_those_named() -> None:
+    """The truth keeps it in a structure, the passages in a column."""
+    wanted = Filter(states=(), sources=("cursor", "it's"), expired=True)
+    assert where(wanted, NOW, at="at") == "(source.name IN ('cursor', 'it''s'))"
+    assert where(wanted, NOW, at="at", source="source") == "(source IN ('cursor', 'it''s'))"
+
+
 def test_the_plainest_filter_asks_for_live_and_unexpired() -> None:
     """Without wishes only what lives and has not expired is read."""
     assert where(Filter(), NOW, at="at") == (

@@ -56,6 +56,11 @@ def test_nothing_heavy_at_import(name: str) -> None:
     assert not tops(modules_after(f"import memdesk.{name}")) & HEAVY
 
 
+def test_the_screen_brings_no_store_and_no_model() -> None:
+    """The desk's first frame waits for nothing but Textual."""
+    assert tops(modules_after("import memdesk.tui.app")) & HEAVY == {"textual"}
+
+
 def test_opening_a_service_is_cheap(tmp_path: Path) -> None:
     """The composition root imports no store and no model: the first verb does."""
     program = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -71,3 +73,18 @@ def test_an_unreadable_signature_is_no_error(tmp_path: Path) -> None:
     assert lock.holder() == "another process"
     (tmp_path / "write.holder").write_text("[]")
     assert lock.holder() == "another process"
+
+
+def test_who_holds_a_lock_is_told_without_waiting(tmp_path: Path) -> None:
+    """Only while it is held; what a dead process signed means nothing."""
+    mine, theirs = (WriterLock(tmp_path / "write.lock", name) for name in "xy")
+    assert theirs.held() == ""
+    with mine.hold(0):
+        assert "(x)" in theirs.held()
+    assert theirs.held() == ""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / "write.holder").write_text(f'{{"pid": {gone.pid}, "name": "z", "since": 0}}')
+    assert theirs.held() == ""
+    (tmp_path / "write.holder").write_text("[]")
+    assert theirs.held() == ""

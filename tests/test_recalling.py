@@ -17,7 +17,7 @@ from memdesk.errors import Invalid
 from memdesk.memory import Draft, Edit, Filter, clean, count_tokens, new_id
 from memdesk.service import drafting
 from memdesk.service.recalling import MAX_QUERY
-from memdesk.store.stamp import passages_of
+from memdesk.store.stamp import LAYOUT, passages_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -480,6 +480,31 @@ def test_a_store_of_an_earlier_layout_is_made_anew(
     assert {hit.memory.id for hit in hits} == ids
     assert all(hit.cosine is not None for hit in hits)
     assert not open_desk(background=False).stats().notes
+
+
+@direct_only
+def test_vectors_of_the_layout_before_are_taken_over(
+    open_desk: Callable[..., Service], home: Path
+) -> None:
+    """The same revision's passages keep their vectors, so that nothing is embedded again."""
+    desk = open_desk(background=False)
+    drafts = [Draft(f"comet number {n}", session="s", position=n) for n in range(30)]
+    desk.remember_many([*drafts, Draft("long " * 1000)])
+    desk.embed_pending()
+    name, fingerprint = desk._core.store().passages.name, desk._core.fingerprint
+    desk.close()
+    former = passages_of(fingerprint, LAYOUT - 1)
+    (home / f"{name}.lance").rename(home / f"{former}.lance")
+    stamp = json.loads((home / "store.json").read_text(encoding="utf-8"))
+    (home / "store.json").write_text(json.dumps({**stamp, "passages": former}), encoding="utf-8")
+
+    embedder = FakeEmbedder()
+    desk = open_desk(background=False, embedder=embedder)
+    assert desk.stats().notes
+    assert desk.duties.settled(30)
+    assert desk.stats().pending == 0
+    assert embedder.embedded == []
+    assert all(hit.cosine is not None for hit in desk.recall("comet number", limit=30).hits)
 
 
 @direct_only

@@ -49,7 +49,7 @@ def test_a_store_says_what_it_is(desk: Service, home: Path) -> None:
     desk.remember(Draft("x"))
     told = json.loads((home / "store.json").read_text())
     assert (told["format"], told["lancedb"]) == (2, VERSION)
-    assert told["passages"] == f"passages_{told['fingerprint']}_2"
+    assert told["passages"] == f"passages_{told['fingerprint']}_3"
     assert len({told["epoch"], told["device"]}) == 2
 
 

@@ -43,6 +43,7 @@ BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "Path": text.filter(lambda name: "\0" not in name).map(Path),
     "tuple[str, ...]": words,
     "tuple[str, ...] | None": st.none() | words,
+    "tuple[int, ...]": st.lists(whole, max_size=3).map(tuple),
     "tuple[int, int]": st.tuples(whole, whole),
     "tuple[tuple[int, int], ...]": st.lists(st.tuples(whole, whole), max_size=3).map(tuple),
     "tuple[tuple[str, float], ...]": st.lists(st.tuples(text, real), max_size=3).map(tuple),

@@ -47,6 +47,7 @@ def add(
     kind: str | None,
     tags: tuple[str, ...],
     space: str | None,
+    audience: tuple[str, ...],
     happened_at: str | None,
     expires_at: str | None,
     replaces: str | None,
@@ -66,6 +67,7 @@ def add(
         text=given,
         tags=tags,
         space=space if space is not None else desk.settings.space,
+        audience=audience,
         happened_at=happened_at,
         expires_at=expires_at,
         replaces=replaces,
@@ -78,7 +80,7 @@ def add(
     flush()
     if done.pending:
         desk.embed_soon()
-    described = bool(kind is not None or tags or pin or expires_at or happened_at)
+    described = bool(kind is not None or tags or audience or pin or expires_at or happened_at)
     _tell(done, described=described, json_=json_)
 
 

@@ -47,6 +47,7 @@ def revise(
     kind: str | None,
     tags: tuple[str, ...],
     space: str | None,
+    audience: tuple[str, ...],
     happened_at: str | None,
     expires_at: str | None,
     pinned: bool | None,
@@ -54,13 +55,15 @@ def revise(
 ) -> None:
     """Change a memory; what is not given stays as it is.
 
-    --tag replaces all tags ("" for none); a date of "" takes the date away.
+    --tag replaces all tags ("" for none), --audience all remotes ("" for private); a date of ""
+    takes the date away.
     """
     edit = Edit(
         text=given_text(text, file),
         kind=kind,
         tags=tags or None,
         space=space,
+        audience=audience or None,
         happened_at=happened_at,
         expires_at=expires_at,
         pinned=pinned,
@@ -70,10 +73,10 @@ def revise(
     revised = desk.service.revise(id, edit)
     put_json(revised) if json_ else put_line(revised)
     flush()
-    _finish_passages(desk.service)
+    finish_passages(desk.service)
 
 
-def _finish_passages(service: Service) -> None:
+def finish_passages(service: Service) -> None:
     """Embed what a long text left to do; without a model its words are found all the same."""
     try:
         with Progress("reading") as progress:
@@ -92,7 +95,7 @@ def forget(desk: Desk, ids: tuple[str, ...], *, reason: str, json_: bool) -> Non
 
     Prints the ids that this changed.
     """
-    _show(desk.service.forget(ids, reason=reason), "moved to the trash", json_=json_)
+    show_changed(desk.service.forget(ids, reason=reason), "moved to the trash", json_=json_)
 
 
 @changing.verb("restore", example=f"memdesk restore {_ID}")
@@ -104,7 +107,7 @@ def restore(desk: Desk, ids: tuple[str, ...], *, json_: bool) -> None:
 
     Prints the ids that this changed.
     """
-    _show(desk.service.restore(ids), "restored", json_=json_)
+    show_changed(desk.service.restore(ids), "restored", json_=json_)
 
 
 @changing.verb(
@@ -122,17 +125,21 @@ def purge(desk: Desk, ids: tuple[str, ...], *, yes: bool, json_: bool) -> None:
     Asks first. Prints the ids that this changed.
     """
     if not yes:
-        _ask(desk, ids)
-    _show(desk.service.purge(ids), "erased for good", json_=json_, undo=False)
+        what = how_many(len(desk.service.get(ids)))
+        ask_first("erase", f"Erase {what} for good, history included? This cannot be undone.")
+    show_changed(desk.service.purge(ids), "erased for good", json_=json_, undo=False)
 
 
-def _ask(desk: Desk, ids: tuple[str, ...]) -> None:
+def how_many(memories: int) -> str:
+    """Return a number of memories in words."""
+    return "1 memory" if memories == 1 else f"{memories} memories"
+
+
+def ask_first(doing: str, question: str) -> None:
+    """Ask the person whether to go on; raises `UsageError` where nobody can answer."""
     if not _at_a_terminal():
-        raise click.UsageError("nobody is here to answer: erase without asking by --yes")
-    many = len(desk.service.get(ids))
-    what = "1 memory" if many == 1 else f"{many} memories"
-    question = f"Erase {what} for good, history included? This cannot be undone."
-    click.confirm(question, abort=True, err=True)
+        raise click.UsageError(f"nobody is here to answer: {doing} without asking by --yes")
+    click.confirm(one_line(question), abort=True, err=True)
 
 
 def _at_a_terminal() -> bool:
@@ -158,7 +165,8 @@ def undo(desk: Desk, change: str | None, *, json_: bool) -> None:
     _tell(changed)
 
 
-def _show(changed: Changed, words: str, *, json_: bool, undo: bool = True) -> None:
+def show_changed(changed: Changed, words: str, *, json_: bool, undo: bool = True) -> None:
+    """Print the ids that a change has changed, and say in words what became of them."""
     _put(changed, json_=json_)
     say(f"{len(changed.done)} {words}")
     _tell(changed, undo=undo)

@@ -76,6 +76,9 @@ def filters(function: F) -> F:
             click.option("--space", metavar="S", help="Only from this space."),
             click.option("--kind", "kinds", metavar="K", multiple=True, help="Only of this kind."),
             click.option("--tag", "tags", metavar="T", multiple=True, help="Only with this tag."),
+            click.option(
+                "--source", "sources", metavar="NAME", multiple=True, help="Only from this host."
+            ),
             click.option("--since", metavar="WHEN", help="Only from then on: May 2026, monday."),
             click.option("--until", metavar="WHEN", help="Only up to then, that day included."),
         )
@@ -96,6 +99,12 @@ def described(function: F) -> F:
                 "--tag", "-t", "tags", metavar="T", multiple=True, help="May be repeated."
             ),
             click.option("--space", metavar="S", help="The project that it belongs to."),
+            click.option(
+                "--audience",
+                metavar="REMOTE",
+                multiple=True,
+                help="A remote it may go to; may be repeated. None: it stays here.",
+            ),
             click.option(
                 "--happened-at", metavar="DATE", help="When it happened: 2026-05 or …-08."
             ),

@@ -12,7 +12,7 @@ from memdesk.cli.page import put_line
 from memdesk.cli.terminal import one_line, put, say
 
 if TYPE_CHECKING:
-    from memdesk.answers import Stats
+    from memdesk.answers import Stats, Status
     from memdesk.cli.root import Desk
 
 overview = Verbs()
@@ -52,11 +52,12 @@ def profile(desk: Desk, *, space: str | None, max_tokens: int, json_: bool) -> N
 @pass_desk
 def stats(desk: Desk, *, json_: bool) -> None:
     """Show the store in numbers."""
-    found = desk.service.stats()
     if json_:
-        put_json(found)
+        put_json(desk.service.stats())
         return
-    for name, value in _rows(found):
+    status = desk.service.status()
+    found = status.stats
+    for name, value in (*_rows(found), *_standing(status)):
         put(f"{name + ':':<12}{one_line(value)}")
     for note in found.notes:
         say(note)
@@ -75,6 +76,13 @@ def _rows(found: Stats) -> list[tuple[str, str]]:
         ("model", f"{found.model} ({found.fingerprint})"),
         ("format", f"{found.format}, lancedb {found.lancedb}"),
     ]
+
+
+def _standing(status: Status) -> list[tuple[str, str]]:
+    """Return what goes on now, where anything does."""
+    busy = [f"{duty.name} {duty.state}" for duty in status.duties if duty.state != "idle"]
+    rows = [("written by", status.holder), ("background", ", ".join(busy))]
+    return [(name, value) for name, value in rows if value]
 
 
 def _counts(of: dict[str, int]) -> str:

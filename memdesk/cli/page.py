@@ -67,7 +67,7 @@ def put_revision(revision: Revision) -> None:
     memory = revision.memory
     _put_fitting(f"{since} to {to}  {memory.state}  by {one_line(memory.actor)}")
     _put_fitting(f"   {one_line(memory.title)}")
-    put(f"   change {memory.change}")
+    put(f"   seq {memory.seq}  change {memory.change}")
 
 
 def _about(memory: Memory) -> str:
@@ -123,6 +123,7 @@ def _fields(memory: Memory) -> list[tuple[str, str]]:
         ("space", memory.space),
         ("state", memory.state),
         ("tags", ", ".join(memory.tags)),
+        ("audience", ", ".join(memory.audience)),
         ("happened", _happened(memory)),
         ("remembered", _time(memory.created_at)),
         ("revised", _time(memory.updated_at) if memory.updated_at != memory.created_at else ""),

@@ -48,6 +48,8 @@ class Desk:
     ) -> None:
         self.direct = False
         """Work in this process, whether or not there is a daemon."""
+        self.stays = False
+        """Whether this process stays for long, so that it may work beside its calls."""
         self._opener = opener or self._open
         self._maintain = maintain or start_maintenance
         self._opened: Service | None = None
@@ -85,8 +87,8 @@ class Desk:
 
     def _open(self, settings: Settings) -> Service:
         if not self.direct:
-            return open_service(settings, background=False)
-        return open_in_process(settings, background=False)
+            return open_service(settings, background=self.stays)
+        return open_in_process(settings, background=self.stays)
 
 
 def open_catalog(settings: Settings) -> Catalog:
@@ -161,6 +163,7 @@ def open_in_process(settings: Settings | None = None, *, background: bool = True
         maintain=lambda: start_maintenance(home),
         models=lambda name: Embedder(catalog.get(name), catalog=catalog),
         background=background,
+        activity=settings.activity,
     )
 
 

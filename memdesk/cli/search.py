@@ -50,6 +50,7 @@ def search(
     space: str | None,
     kinds: tuple[str, ...],
     tags: tuple[str, ...],
+    sources: tuple[str, ...],
     since: str | None,
     until: str | None,
     as_of: str | None,
@@ -65,7 +66,7 @@ def search(
     Looks in every space; with --space in that one and in personal.
     """
     spaces = desk.service.scope(space) if space is not None else ()
-    where = build_filter(spaces, kinds, tags, since, until)
+    where = build_filter(spaces, kinds, tags, since, until, sources=sources)
     asked = " ".join(query)
     then = _moment(as_of) if as_of is not None else None
     found = desk.service.recall(

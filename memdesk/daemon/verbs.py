@@ -32,9 +32,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_READS = ("warm", "recall", "get", "list", "history", "profile", "stats", "await_change")
-_WRITES = ("remember", "revise", "forget", "restore", "purge", "undo")
-_LONG = ("remember_many", "embed_pending", "use_model", "reindex", "maintain")
+_READS = (
+    *("warm", "recall", "get", "list", "history", "profile", "stats", "await_change"),
+    *("overview", "inbox", "activity", "status"),
+)
+_WRITES = (
+    *("remember", "revise", "forget", "restore", "purge", "undo", "review"),
+    *("revise_many", "merge", "revert"),
+)
+_LONG = (
+    *("remember_many", "rename_tag", "rename_space", "delete_space"),
+    *("embed_pending", "use_model", "reindex", "maintain"),
+)
 VERBS = (*_READS, *_WRITES, *_LONG)
 """What a client may ask for."""
 _WAITING = ("await_change",)

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from memdesk.answers import Changed, Page, Profile, Recalled, Remembered, Stats
+from memdesk.answers import (
+    Changed,
+    Inbox,
+    Overview,
+    Page,
+    Profile,
+    Recalled,
+    Remembered,
+    Stats,
+    Status,
+)
+from memdesk.link.batches import batches, further
 from memdesk.link.calls import Call, Calls
 from memdesk.memory import PERSONAL, Filter, Memory, check_space, new_id, now
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from memdesk.answers import Revision
+    from memdesk.answers import Asked, Revision
     from memdesk.catalog import ModelSpec
     from memdesk.memory import Draft, Edit
 
 T = TypeVar("T")
 _EVERYTHING = Filter()
-_BATCH = 1000
-_BATCH_BYTES = 8 << 20
 
 
 class ServiceClient:
@@ -66,13 +75,15 @@ class ServiceClient:
         as_of: datetime | None = None,
         beside: int = 0,
         floor: float | None = None,
+        typing: bool = False,
     ) -> Recalled:
         """Return the memories that answer a question best, or none when nothing is certain enough.
 
         `max_tokens` is a budget for the passages, 0 for none; `beside` asks for so many turns before
         and after each hit of a conversation. Under the certainty `floor` (0 to 1; by default
         `certainty.FLOOR`) there are no hits, only the nearest miss. With `as_of` memories are looked
-        for as they stood at that moment, with the text they had then.
+        for as they stood at that moment, with the text they had then. `typing` says that the last
+        word may be unfinished: memories that have what it begins are found, too, but with `as_of`.
         """
         asked = {
             "limit": limit,
@@ -81,6 +92,7 @@ class ServiceClient:
             "as_of": as_of,
             "beside": beside,
             "floor": floor,
+            "typing": typing,
         }
         return self._calls.ask(Recalled, Call("recall", (query,), asked))
 
@@ -89,10 +101,15 @@ class ServiceClient:
         return self._calls.ask(tuple, Call("get", (tuple(ids),)))
 
     def list(
-        self, *, where: Filter = _EVERYTHING, limit: int = 20, cursor: str | None = None
+        self,
+        *,
+        where: Filter = _EVERYTHING,
+        limit: int = 20,
+        cursor: str | None = None,
+        oldest_first: bool = False,
     ) -> Page:
-        """Return one page of memories, newest first."""
-        asked = {"where": where, "limit": limit, "cursor": cursor}
+        """Return one page of memories, newest first unless `oldest_first`."""
+        asked = {"where": where, "limit": limit, "cursor": cursor, "oldest_first": oldest_first}
         return self._calls.ask(Page, Call("list", kwargs=asked))
 
     def history(self, id: str) -> tuple[Revision, ...]:
@@ -107,6 +124,22 @@ class ServiceClient:
     def stats(self) -> Stats:
         """Return the store in numbers."""
         return self._calls.ask(Stats, Call("stats"))
+
+    def overview(self) -> Overview:
+        """Return how many memories there are of everything one may browse by."""
+        return self._calls.ask(Overview, Call("overview"))
+
+    def inbox(self, *, limit: int = 100) -> Inbox:
+        """Return what wants the person's eye, the newest first."""
+        return self._calls.ask(Inbox, Call("inbox", kwargs={"limit": limit}))
+
+    def activity(self, *, after: int = 0, limit: int = 200) -> tuple[Asked, ...]:
+        """Return what hosts asked lately and got, the newest last; those numbered beyond `after`."""
+        return self._calls.ask(tuple, Call("activity", kwargs={"after": after, "limit": limit}))
+
+    def status(self) -> Status:
+        """Return how the desk stands: the store, the lock, the background work."""
+        return self._calls.ask(Status, Call("status"))
 
     def await_change(self, seen: int, seconds: float) -> int:
         """Return the store's seq once it exceeds `seen`, or the present one after `seconds`.
@@ -150,8 +183,8 @@ class ServiceClient:
         fresh = fresh or change is None
         change = new_id() if change is None else change
         done: tuple[Remembered, ...] = ()
-        for batch in _batches(drafts):
-            heard = _further(progress, len(done)) if progress else None
+        for batch in batches(drafts):
+            heard = further(progress, len(done)) if progress else None
             done += self._write(
                 tuple, "remember_many", (batch,), change, fresh, actor=actor, progress=heard
             )
@@ -162,12 +195,17 @@ class ServiceClient:
         id: str,
         edit: Edit,
         *,
+        base: int | None = None,
         actor: str = "person",
         change: str | None = None,
         fresh: bool = False,
     ) -> Memory:
-        """Change some fields of a live memory; raises `NotFound`, or `Conflict` when it is not live."""
-        return self._write(Memory, "revise", (id, edit), change, fresh, actor=actor)
+        """Change some fields of a live memory; raises `NotFound`, or `Conflict` when it is not live.
+
+        `base` is the seq of the revision that the edit began from: where the memory has another by
+        now, that is a `Conflict`, too.
+        """
+        return self._write(Memory, "revise", (id, edit), change, fresh, actor=actor, base=base)
 
     def forget(
         self,
@@ -212,6 +250,101 @@ class ServiceClient:
             Call("undo", (change,), {"actor": actor}, writes=True, repeatable=bool(change)),
         )
 
+    # Tidying
+
+    def revise_many(
+        self,
+        ids: Sequence[str],
+        edit: Edit,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Changed:
+        """Change the same fields of live memories, all or none, as one change.
+
+        Raises `NotFound`, or `Conflict` when one is not live.
+        """
+        return self._write(Changed, "revise_many", (tuple(ids), edit), change, fresh, actor=actor)
+
+    def rename_tag(
+        self,
+        tag: str,
+        into: str,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Changed:
+        """Give every memory that has a tag another in its place; with `into` empty, none.
+
+        A tag that is there already takes the memories in: the two are merged.
+        """
+        return self._write(Changed, "rename_tag", (tag, into), change, fresh, actor=actor)
+
+    def rename_space(
+        self,
+        space: str,
+        into: str,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Changed:
+        """Move every memory of a space to another, which may be there already: the two are merged."""
+        return self._write(Changed, "rename_space", (space, into), change, fresh, actor=actor)
+
+    def delete_space(
+        self, space: str, *, actor: str = "person", change: str | None = None, fresh: bool = False
+    ) -> Changed:
+        """Move every live memory of a space to the trash."""
+        return self._write(Changed, "delete_space", (space,), change, fresh, actor=actor)
+
+    def merge(
+        self,
+        keep: str,
+        drop: str,
+        text: str | None = None,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Changed:
+        """Make two live memories one: `keep` has the tags of both and `text`, and takes the place of `drop`.
+
+        Without a text it keeps its own. Raises `NotFound`, or `Conflict` when one is not live.
+        """
+        return self._write(Changed, "merge", (keep, drop, text), change, fresh, actor=actor)
+
+    def revert(
+        self,
+        id: str,
+        seq: int,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Memory:
+        """Go back to an earlier revision of a live memory, known by its seq, as a new one.
+
+        Raises `NotFound`, `Invalid` when there is no such revision, or `Conflict` when it is not live.
+        """
+        return self._write(Memory, "revert", (id, seq), change, fresh, actor=actor)
+
+    def review(
+        self,
+        concerns: Sequence[str],
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Changed:
+        """Settle concerns of the Inbox, by their keys: the person has seen them and all stays as it is.
+
+        Raises `NotFound`, or `Invalid` for a key that is none.
+        """
+        return self._write(Changed, "review", (tuple(concerns),), change, fresh, actor=actor)
+
     # Upkeep
 
     def embed_pending(self, progress: Callable[[int, int], None] | None = None) -> int:
@@ -255,22 +388,3 @@ class ServiceClient:
         fresh = fresh or change is None
         kwargs = more | {"actor": actor, "change": new_id() if change is None else change}
         return self._calls.ask(kind, Call(verb, args, kwargs, progress, writes=True, fresh=fresh))
-
-
-def _batches(drafts: Iterable[Draft]) -> Iterator[tuple[Draft, ...]]:
-    """Yield drafts in batches that are each on the disk before the next is asked for."""
-    batch: tuple[Draft, ...] = ()
-    size = 0
-    for draft in drafts:
-        length = len(draft.text.encode("utf-8", "surrogatepass"))
-        if batch and (len(batch) == _BATCH or size + length > _BATCH_BYTES):
-            yield batch
-            batch, size = (), 0
-        batch += (draft,)
-        size += length
-    if batch:
-        yield batch
-
-
-def _further(progress: Callable[[int], None], done: int) -> Callable[[int], None]:
-    return lambda more: progress(done + more)

@@ -16,7 +16,22 @@ from functools import cache
 from typing import Any
 
 from memdesk import errors
-from memdesk.answers import Changed, Duty, Hit, Page, Profile, Recalled, Remembered, Revision, Stats
+from memdesk.answers import (
+    Asked,
+    Changed,
+    Concern,
+    Duty,
+    Hit,
+    Inbox,
+    Overview,
+    Page,
+    Profile,
+    Recalled,
+    Remembered,
+    Revision,
+    Stats,
+    Status,
+)
 from memdesk.errors import MemdeskError, StoreError
 from memdesk.memory import Draft, Edit, Filter, Memory, Source
 
@@ -27,7 +42,8 @@ _PLAIN = frozenset({type(None), bool, int, float, str})
 _CLASSES: dict[str, type[Any]] = {
     each.__name__: each
     for each in (
-        *(Changed, Duty, Hit, Page, Profile, Recalled, Remembered, Revision, Stats),
+        *(Asked, Changed, Concern, Duty, Hit, Inbox, Overview, Page, Profile, Recalled),
+        *(Remembered, Revision, Stats, Status),
         *(Draft, Edit, Filter, Memory, Source),
     )
 }

@@ -6,12 +6,14 @@ import asyncio
 import hashlib
 import logging
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from memdesk.mcp.asking import Answer
 from memdesk.mcp.log import describe
 
 if TYPE_CHECKING:
@@ -19,9 +21,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
+    from memdesk.mcp.asking import Request
     from memdesk.service import Service
 
-T = TypeVar("T")
 THREADS = 8
 AT_ONCE = 4
 """Reads, and writes, of one host that are worked on at once: the others' need threads, too."""
@@ -93,15 +95,15 @@ class Connection:
         """The service if it is open already."""
         return self._service
 
-    async def read(self, work: Callable[[Service], T]) -> T:
+    async def read(self, request: Request, work: Callable[[Service], Answer]) -> str:
         """Return what `work` answers, run on a thread."""
         async with self._reads:
-            return await asyncio.wrap_future(self._pools.reads.submit(self._run, work))
+            return await asyncio.wrap_future(self._pools.reads.submit(self._run, request, work))
 
-    async def write(self, work: Callable[[Service], T]) -> T:
+    async def write(self, request: Request, work: Callable[[Service], Answer]) -> str:
         """Return what `work` answers; `settle` waits for it even if its caller has gone."""
         async with self._writing:
-            future = self._pools.writes.submit(self._run, work)
+            future = self._pools.writes.submit(self._run, request, work)
             self._writes.add(future)
             future.add_done_callback(self._writes.discard)
             return await asyncio.wrap_future(future)
@@ -131,10 +133,23 @@ class Connection:
         """Wait for the writes in flight, at most `timeout` seconds."""
         wait(tuple(self._writes), timeout=timeout)
 
-    def _run(self, work: Callable[[Service], T]) -> T:
-        service = self._opened()
-        with service.duties.busy(), self._around():
-            return work(service)
+    def _run(self, request: Request, work: Callable[[Service], Answer]) -> str:
+        """Do the work, and log what came of it."""
+        service, begun = self._opened(), time.perf_counter()
+        try:
+            with service.duties.busy(), self._around():
+                answer = work(service)
+        except BaseException as error:
+            # Its sentence may quote a memory.
+            failed = Answer("", (), f"error: {type(error).__name__}")
+            self._log(service, request, failed, begun)
+            raise
+        self._log(service, request, answer, begun)
+        return answer.text
+
+    def _log(self, service: Service, request: Request, answer: Answer, begun: float) -> None:
+        took = time.perf_counter() - begun
+        service.hosts.record(*request, ids=answer.ids, outcome=answer.outcome, took=took)
 
     def _opened(self) -> Service:
         with self._opening:

@@ -8,7 +8,9 @@ from mcp.server.mcpserver import Context  # noqa: TC002 - the SDK reads annotati
 from pydantic import Field
 
 from memdesk.mcp import render, resources
+from memdesk.mcp.asking import Answer, Request, found
 from memdesk.mcp.connection import Connection  # noqa: TC001 - the SDK reads annotations
+from memdesk.mcp.tools import client_name
 from memdesk.memory import Filter
 
 if TYPE_CHECKING:
@@ -40,7 +42,10 @@ async def brief(
 ) -> str:
     """Start with what is remembered: the profile, and what bears on a topic."""
     connection = ctx.request_context.lifespan_context
-    return await connection.read(lambda service: _briefing(service, connection.space, topic))
+    request = Request(client_name(ctx), "prompt", topic)
+    return await connection.read(
+        request, lambda service: _briefing(service, connection.space, topic)
+    )
 
 
 def remember_session(
@@ -50,14 +55,17 @@ def remember_session(
     return REMEMBER_SESSION.format(focus=f", above all about {focus}" if focus else "")
 
 
-def _briefing(service: Service, space: str | None, topic: str) -> str:
+def _briefing(service: Service, space: str | None, topic: str) -> Answer:
     intro = BRIEF.format(about=f" about {topic}" if topic else "")
     known = resources.profile(service, space)
-    if not topic:
-        return f"{intro}\n\n{known}\n\n{resources.newest(service, space)}"
-    spaces = service.scope(space)
-    answer = service.recall(topic, limit=FOUND, where=Filter(spaces=spaces))
-    return f"{intro}\n\n{known}\n\n{render.recalled(answer, spaces, MAX_TOKENS)}"
+    if topic:
+        spaces = service.scope(space)
+        answer = service.recall(topic, limit=FOUND, where=Filter(spaces=spaces))
+        more = found(render.recalled(answer, spaces, MAX_TOKENS), answer)
+    else:
+        more = resources.newest(service, space)
+    ids = tuple(dict.fromkeys((*known.ids, *more.ids)))
+    return Answer(f"{intro}\n\n{known.text}\n\n{more.text}", ids, more.outcome)
 
 
 def add_to(server: MCPServer[Connection]) -> None:

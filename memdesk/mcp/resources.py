@@ -8,7 +8,9 @@ from mcp.server.mcpserver import Context  # noqa: TC002 - the SDK reads annotati
 from mcp.types import Resource
 
 from memdesk.mcp import render
+from memdesk.mcp.asking import Answer, Request, told
 from memdesk.mcp.connection import Connection  # noqa: TC001 - the SDK reads annotations
+from memdesk.mcp.tools import client_name
 from memdesk.memory import Filter
 
 if TYPE_CHECKING:
@@ -23,16 +25,16 @@ MAX_TOKENS = 8000
 """The longest resource; hosts put it into the conversation whole."""
 
 
-def newest(service: Service, space: str | None) -> str:
-    """Return the newest memories of a space and of personal, as text."""
+def newest(service: Service, space: str | None) -> Answer:
+    """Return the newest memories of a space and of personal."""
     page = service.list(where=Filter(spaces=service.scope(space)), limit=NEWEST)
-    return render.listed(page.memories, "The newest memories", MAX_TOKENS)
+    return told(render.listed(page.memories, "The newest memories", MAX_TOKENS), page.memories)
 
 
-def profile(service: Service, space: str | None) -> str:
-    """Return the profile of a space, as text."""
+def profile(service: Service, space: str | None) -> Answer:
+    """Return the profile of a space."""
     answer = service.profile(space=service.scope(space)[0], max_tokens=MAX_TOKENS)
-    return render.profile(answer, MAX_TOKENS)
+    return told(render.profile(answer, MAX_TOKENS), answer.memories)
 
 
 VIEWS = {"recent": newest, "profile": profile}
@@ -60,8 +62,16 @@ async def memory(id: str, ctx: Context[Connection, Any]) -> str:
     connection = ctx.request_context.lifespan_context
     view = VIEWS.get(id)
     if view is not None:
-        return await connection.read(lambda service: view(service, connection.space))
-    return await connection.read(lambda service: render.whole(service.get([id]), MAX_TOKENS))
+        request = Request(client_name(ctx), "resource", id)
+        return await connection.read(request, lambda service: view(service, connection.space))
+    return await connection.read(
+        Request(client_name(ctx), "resource"), lambda service: _one(service, id)
+    )
+
+
+def _one(service: Service, id: str) -> Answer:
+    memories = service.get([id])
+    return told(render.whole(memories, MAX_TOKENS), memories)
 
 
 def add_to(server: MCPServer[Connection]) -> None:

@@ -14,6 +14,7 @@ from mcp.types import ToolAnnotations
 from pydantic import BeforeValidator, Field
 
 from memdesk.mcp import render
+from memdesk.mcp.asking import Answer, Request, found, told
 from memdesk.mcp.connection import Connection  # noqa: TC001 - the SDK reads annotations
 from memdesk.memory import Draft, Edit, Filter, Source
 
@@ -70,7 +71,7 @@ async def remember(
     """
     connection, client = _connection(ctx), client_name(ctx)
 
-    def work(service: Service) -> str:
+    def work(service: Service) -> Answer:
         draft = Draft(
             text,
             kind=kind,
@@ -85,9 +86,10 @@ async def remember(
         done = service.remember(
             draft, actor=client, change=change.id, fresh=change.fresh, since=change.since
         )
-        return render.remembered(done)
+        return Answer(render.remembered(done), (done.id,), done.outcome)
 
-    return await connection.write(work)
+    said = f"a {kind} for {space or connection.space or 'the default space'}"
+    return await connection.write(Request(client, "remember", said), work)
 
 
 async def recall(
@@ -115,7 +117,7 @@ async def recall(
     """
     connection = _connection(ctx)
 
-    def work(service: Service) -> str:
+    def work(service: Service) -> Answer:
         from memdesk.periods import parse_period
 
         spaces = service.scope(space or connection.space)
@@ -127,9 +129,9 @@ async def recall(
             until=parse_period(until, "until").end if until else None,
         )
         answer = service.recall(query, limit=limit, where=where, beside=beside)
-        return render.recalled(answer, spaces, max_tokens)
+        return found(render.recalled(answer, spaces, max_tokens), answer)
 
-    return await connection.read(work)
+    return await connection.read(Request(client_name(ctx), "recall", query), work)
 
 
 async def get(ids: Ids, ctx: Context[Connection, Any], *, max_tokens: Tokens = 8000) -> str:
@@ -137,7 +139,12 @@ async def get(ids: Ids, ctx: Context[Connection, Any], *, max_tokens: Tokens = 8
 
     Use it when recall showed only a part of one, or to see what replaced one.
     """
-    return await _connection(ctx).read(lambda service: render.whole(service.get(ids), max_tokens))
+
+    def work(service: Service) -> Answer:
+        memories = service.get(ids)
+        return told(render.whole(memories, max_tokens), memories)
+
+    return await _connection(ctx).read(Request(client_name(ctx), "get"), work)
 
 
 async def revise(
@@ -165,12 +172,13 @@ async def revise(
     )
     change = connection.change(ctx.request_id, "revise", id, edit)
 
-    def work(service: Service) -> str:
-        return render.revised(
-            service.revise(id, edit, actor=client, change=change.id, fresh=change.fresh)
-        )
+    def work(service: Service) -> Answer:
+        memory = service.revise(id, edit, actor=client, change=change.id, fresh=change.fresh)
+        return Answer(render.revised(memory), (memory.id,), "revised")
 
-    return await connection.write(work)
+    given = {"text": text, "kind": kind, "tags": tags, "expires_at": expires_at, "pinned": pinned}
+    said = ", ".join(name for name, value in given.items() if value is not None)
+    return await connection.write(Request(client, "revise", said), work)
 
 
 async def forget(
@@ -186,13 +194,14 @@ async def forget(
     connection, client = _connection(ctx), client_name(ctx)
     change = connection.change(ctx.request_id, "forget", ids, reason)
 
-    def work(service: Service) -> str:
+    def work(service: Service) -> Answer:
         done = service.forget(
             ids, reason=reason, actor=client, change=change.id, fresh=change.fresh
         )
-        return render.forgotten(done)
+        text = render.forgotten(done)
+        return Answer(text, (*done.done, *done.unchanged), f"{len(done.done)} in the trash")
 
-    return await connection.write(work)
+    return await connection.write(Request(client, "forget"), work)
 
 
 async def profile(
@@ -205,11 +214,12 @@ async def profile(
     """
     connection = _connection(ctx)
 
-    def work(service: Service) -> str:
+    def work(service: Service) -> Answer:
         named = service.scope(space or connection.space)[0]
-        return render.profile(service.profile(space=named, max_tokens=max_tokens), max_tokens)
+        answer = service.profile(space=named, max_tokens=max_tokens)
+        return told(render.profile(answer, max_tokens), answer.memories)
 
-    return await connection.read(work)
+    return await connection.read(Request(client_name(ctx), "profile", space or ""), work)
 
 
 _READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)

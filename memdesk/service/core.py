@@ -19,6 +19,7 @@ from memdesk.limits import check, left
 from memdesk.lock import WriterLock
 from memdesk.memory import clean_word, new_id, now
 from memdesk.service import duties
+from memdesk.service.activity import Activity
 from memdesk.service.duties import Duties
 from memdesk.service.watching import Changes
 
@@ -92,6 +93,8 @@ class Core:
     recipe: Recipe
     """Which parts of the ranking are used."""
     on_open: Callable[[Core], None]
+    log_hosts: bool = True
+    """Whether what hosts ask is logged."""
     notes: list[str] = field(default_factory=list)
     """What a person should know of this store, found while opening it."""
     trouble: str = ""
@@ -99,6 +102,8 @@ class Core:
     model_ready: bool = False
     """Whether the model has answered once."""
 
+    on_write: Callable[[Core], None] | None = None
+    """Called after each write, without the lock."""
     behind: bool = False
     """Whether search does not know all memories yet."""
 
@@ -111,6 +116,7 @@ class Core:
         self.closing = threading.Event()
         self.changes = Changes()
         self.lock = WriterLock(self.home / "write.lock", "memdesk")
+        self.activity = Activity(self.home, on=self.log_hosts)
         self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="memdesk")
         self.duties = Duties()
 
@@ -234,6 +240,8 @@ class Core:
                 store, change or new_id(), who, now(), head.seq, (head.clock_ms, head.clock_n)
             )
         self.changes.tell()
+        if self.on_write:
+            self.on_write(self)
         self.maintain_if_due()
 
     def maintain_soon(self) -> None:
@@ -274,6 +282,14 @@ class Core:
     def warm(self) -> bool:
         """Whether the store is open and the model has answered."""
         return self._store is not None and self.model_ready
+
+    def warm_up(self) -> None:
+        """Open the store and wait for the model to answer once; a missing one is no error."""
+        coming = None if self.model_ready else self.question("warm")
+        self.keep()
+        if coming:
+            coming.result()
+        self.maintain_if_due()
 
     @property
     def fingerprint(self) -> str:

@@ -4,19 +4,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from memdesk.errors import ModelError
 from memdesk.memory import PERSONAL, Filter, check_space
 from memdesk.recipe import Recipe
-from memdesk.service import indexing, loading, reading, undoing, upkeep, watching, writing
+from memdesk.service import (
+    erasing,
+    inbox,
+    indexing,
+    loading,
+    reading,
+    tidying,
+    undoing,
+    upkeep,
+    watching,
+    writing,
+)
 from memdesk.service.core import Core
 from memdesk.service.duties import WARMING
+from memdesk.service.reviewing import opened as due
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from memdesk.answers import Changed, Page, Profile, Recalled, Remembered, Revision, Stats
+    from memdesk.answers import (
+        Asked,
+        Changed,
+        Inbox,
+        Overview,
+        Page,
+        Profile,
+        Recalled,
+        Remembered,
+        Revision,
+        Stats,
+        Status,
+    )
     from memdesk.catalog import ModelSpec
     from memdesk.embedder import Embedding
     from memdesk.memory import Draft, Edit, Memory
@@ -47,25 +70,20 @@ class Service:
         models: Callable[[str], Embedding] | None = None,
         background: bool = True,
         recipe: Recipe = _RECIPE,
+        activity: bool = True,
     ) -> None:
         """Prepare a desk on the folder `home`; nothing is opened until a verb needs it.
 
         `wait` is how long a write waits for the lock, in seconds; `maintain` starts the
         maintenance child; `models` gives the model of a name, for a store of another model;
         `background` embeds what waits beside the calls; `recipe` is for measuring recall without
-        one of its parts.
+        one of its parts; `activity` logs what hosts ask.
         """
         self._core = Core(
-            home,
-            embedder,
-            default_space,
-            wait,
-            maintain,
-            models,
-            background,
-            recipe,
-            on_open=indexing.opened,
+            home, embedder, default_space, wait, maintain, models, background, recipe, due, activity
         )
+        self.hosts = self._core.activity
+        """The log of what hosts ask."""
 
     @property
     def duties(self) -> Duties:
@@ -79,11 +97,7 @@ class Service:
 
     def warm(self) -> None:
         """Load the store and the model before they are needed; a missing model is no error."""
-        coming = None if self._core.model_ready else self._core.question("warm")
-        self._core.keep()
-        if coming:
-            coming.result()
-        self._core.maintain_if_due()
+        self._core.warm_up()
 
     def scope(self, space: str | None) -> tuple[str, ...]:
         """Return the spaces that a recall in `space` looks in: itself and `personal`."""
@@ -102,34 +116,38 @@ class Service:
         as_of: datetime | None = None,
         beside: int = 0,
         floor: float | None = None,
+        typing: bool = False,
     ) -> Recalled:
         """Return the memories that answer a question best, or none when nothing is certain enough.
 
         `max_tokens` is a budget for the passages, 0 for none; `beside` asks for so many turns before
         and after each hit of a conversation. Under the certainty `floor` (0 to 1; by default
         `certainty.FLOOR`) there are no hits, only the nearest miss. With `as_of` memories are looked
-        for as they stood at that moment, with the text they had then.
+        for as they stood at that moment, with the text they had then. `typing` says that the last
+        word may be unfinished: memories that have what it begins are found, too, but with `as_of`.
         """
         from memdesk.service import recalling  # brings numpy
 
+        typing = typing and as_of is None
         wanted = recalling.asked(
-            query, limit, where, max_tokens=max_tokens, beside=beside, floor=floor
+            query, limit, where, max_tokens=max_tokens, beside=beside, floor=floor, typing=typing
         )
-        if as_of is not None:
-            from memdesk.service import past  # rarely asked for
-
-            return past.recall(self._core, wanted, as_of)
-        return recalling.recall(self._core, wanted)
+        return recalling.recall(self._core, wanted, as_of)
 
     def get(self, ids: Sequence[str]) -> tuple[Memory, ...]:
         """Return memories by their ids, in any state; raises `NotFound`."""
         return reading.get(self._core, ids)
 
     def list(
-        self, *, where: Filter = _EVERYTHING, limit: int = 20, cursor: str | None = None
+        self,
+        *,
+        where: Filter = _EVERYTHING,
+        limit: int = 20,
+        cursor: str | None = None,
+        oldest_first: bool = False,
     ) -> Page:
-        """Return one page of memories, newest first."""
-        return reading.list_(self._core, where, limit, cursor)
+        """Return one page of memories, newest first unless `oldest_first`."""
+        return reading.list_(self._core, where, limit, cursor, oldest_first=oldest_first)
 
     def history(self, id: str) -> tuple[Revision, ...]:
         """Return every state a memory was in, newest first; raises `NotFound`."""
@@ -142,6 +160,22 @@ class Service:
     def stats(self) -> Stats:
         """Return the store in numbers."""
         return reading.stats(self._core)
+
+    def overview(self) -> Overview:
+        """Return how many memories there are of everything one may browse by."""
+        return reading.overview(self._core)
+
+    def inbox(self, *, limit: int = 100) -> Inbox:
+        """Return what wants the person's eye, the newest first."""
+        return inbox.inbox(self._core, limit)
+
+    def activity(self, *, after: int = 0, limit: int = 200) -> tuple[Asked, ...]:
+        """Return what hosts asked lately and got, the newest last; those numbered beyond `after`."""
+        return self._core.activity.recent(after, limit)
+
+    def status(self) -> Status:
+        """Return how the desk stands: the store, the lock, the background work."""
+        return reading.status(self._core)
 
     def await_change(self, seen: int, seconds: float) -> int:
         """Return the store's seq once it exceeds `seen`, or the present one after `seconds`.
@@ -185,12 +219,17 @@ class Service:
         id: str,
         edit: Edit,
         *,
+        base: int | None = None,
         actor: str = "person",
         change: str | None = None,
         fresh: bool = False,
     ) -> Memory:
-        """Change some fields of a live memory; raises `NotFound`, or `Conflict` when it is not live."""
-        return writing.revise(self._core, id, edit, actor, change, fresh=fresh)
+        """Change some fields of a live memory; raises `NotFound`, or `Conflict` when it is not live.
+
+        `base` is the seq of the revision that the edit began from: where the memory has another by
+        now, that is a `Conflict`, too.
+        """
+        return writing.revise(self._core, id, edit, actor, change, fresh=fresh, base=base)
 
     def forget(
         self,
@@ -224,11 +263,106 @@ class Service:
         fresh: bool = False,
     ) -> Changed:
         """Erase memories of the trash for good; raises `NotFound`, `Invalid` for one not there."""
-        return writing.purge(self._core, ids, actor, change, fresh=fresh)
+        return erasing.purge(self._core, ids, actor, change, fresh=fresh)
 
     def undo(self, change: str | None = None, *, actor: str = "person") -> Changed:
         """Take back one change, the last by default; reports what has changed since."""
         return undoing.undo(self._core, change, actor)
+
+    # Tidying
+
+    def revise_many(
+        self,
+        ids: Sequence[str],
+        edit: Edit,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Changed:
+        """Change the same fields of live memories, all or none, as one change.
+
+        Raises `NotFound`, or `Conflict` when one is not live.
+        """
+        return tidying.revise_many(self._core, ids, edit, actor, change, fresh=fresh)
+
+    def rename_tag(
+        self,
+        tag: str,
+        into: str,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Changed:
+        """Give every memory that has a tag another in its place; with `into` empty, none.
+
+        A tag that is there already takes the memories in: the two are merged.
+        """
+        return tidying.rename_tag(self._core, tag, into, actor, change, fresh=fresh)
+
+    def rename_space(
+        self,
+        space: str,
+        into: str,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Changed:
+        """Move every memory of a space to another, which may be there already: the two are merged."""
+        return tidying.rename_space(self._core, space, into, actor, change, fresh=fresh)
+
+    def delete_space(
+        self, space: str, *, actor: str = "person", change: str | None = None, fresh: bool = False
+    ) -> Changed:
+        """Move every live memory of a space to the trash."""
+        return tidying.delete_space(self._core, space, actor, change, fresh=fresh)
+
+    def merge(
+        self,
+        keep: str,
+        drop: str,
+        text: str | None = None,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Changed:
+        """Make two live memories one: `keep` has the tags of both and `text`, and takes the place of `drop`.
+
+        Without a text it keeps its own. Raises `NotFound`, or `Conflict` when one is not live.
+        """
+        return tidying.merge(self._core, keep, drop, actor, change, text=text, fresh=fresh)
+
+    def revert(
+        self,
+        id: str,
+        seq: int,
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Memory:
+        """Go back to an earlier revision of a live memory, known by its seq, as a new one.
+
+        Raises `NotFound`, `Invalid` when there is no such revision, or `Conflict` when it is not live.
+        """
+        return tidying.revert(self._core, id, seq, actor, change, fresh=fresh)
+
+    def review(
+        self,
+        concerns: Sequence[str],
+        *,
+        actor: str = "person",
+        change: str | None = None,
+        fresh: bool = False,
+    ) -> Changed:
+        """Settle concerns of the Inbox, by their keys: the person has seen them and all stays as it is.
+
+        Raises `NotFound`, or `Invalid` for a key that is none.
+        """
+        return inbox.review(self._core, concerns, actor, change, fresh=fresh)
 
     # Upkeep
 
@@ -238,9 +372,7 @@ class Service:
 
     def use_model(self, spec: ModelSpec, progress: Callable[[int, int], None] | None = None) -> int:
         """Embed everything with another model, then switch to it; raises `ModelError`."""
-        if self._core.models is None:
-            raise ModelError("this desk was opened without a catalogue of models")
-        return upkeep.use_model(self._core, self._core.models(spec.name), progress)
+        return upkeep.use_model(self._core, spec, progress)
 
     def reindex(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Build what search reads anew from the memories; return how many there are."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from memdesk import suspicion
 from memdesk.errors import Invalid
 from memdesk.memory import (
     LIVE,
@@ -28,6 +29,11 @@ from memdesk.moment import Moment, parse_moment
 if TYPE_CHECKING:
     from datetime import datetime
 
+SECRET, INSTRUCTION, LOW_TRUST = suspicion.SECRET, suspicion.INSTRUCTION, "low-trust"
+FLAGS = (SECRET, INSTRUCTION, LOW_TRUST)
+"""What a memory is flagged with by itself; other flags are left as they are."""
+_LOW = 0.5
+"""An import below this confidence is of low trust."""
 _ROLES = ("user", "assistant", "system", "tool")
 
 
@@ -78,11 +84,13 @@ def check(draft: Draft, now: datetime) -> Checked:
         change="",
         actor="",
     )
-    return Checked(memory, removed)
+    return Checked(flagged(memory), removed)
 
 
 def edited(memory: Memory, edit: Edit, now: datetime) -> Memory:
     """Return the memory with an edit applied, but for its stamps; raises `Invalid`."""
+    if edit == Edit():
+        raise Invalid("revise", "names nothing to change; give a text, kind, tags or another field")
     changes: dict[str, object] = {}
     if edit.text is not None:
         changes["text"] = clean_text(edit.text)[0]
@@ -107,9 +115,32 @@ def edited(memory: Memory, edit: Edit, now: datetime) -> Memory:
         value = getattr(edit, name)
         if value is not None:
             changes[name] = checked(value)  # type: ignore[operator]
-    if not any(getattr(edit, field.name) is not None for field in fields(edit)):
-        raise Invalid("revise", "names nothing to change; give a text, kind, tags or another field")
-    return replace(memory, **changes)  # type: ignore[arg-type]
+    if edit.add_tags or edit.drop_tags:
+        changes["tags"] = _retagged(memory.tags if edit.tags is None else edit.tags, edit)
+    after = replace(memory, **changes)  # type: ignore[arg-type]
+    if after.content_hash != memory.content_hash:
+        return replace(flagged(after), reviewed=_still_reviewed(memory))
+    return flagged(after) if after.confidence != memory.confidence else after
+
+
+def flagged(memory: Memory) -> Memory:
+    """Return a memory with the flags that its text and its source call for."""
+    kinds = {each.kind for each in suspicion.suspicions(memory.text)}
+    doubtful = memory.confidence is not None and memory.confidence < _LOW
+    if memory.source.trust == "remote" or (memory.source.trust == "import" and doubtful):
+        kinds.add(LOW_TRUST)
+    others = [flag for flag in memory.flags if flag not in FLAGS]
+    return replace(memory, flags=(*others, *(flag for flag in FLAGS if flag in kinds)))
+
+
+def _still_reviewed(memory: Memory) -> str | None:
+    """Return what the person has seen of a memory and does not depend on its text."""
+    return LOW_TRUST if LOW_TRUST in (memory.reviewed or "").split() else None
+
+
+def _retagged(tags: tuple[str, ...], edit: Edit) -> tuple[str, ...]:
+    dropped = clean_tags(edit.drop_tags)
+    return clean_tags((*(tag for tag in clean_tags(tags) if tag not in dropped), *edit.add_tags))
 
 
 def _source(source: Source) -> Source:

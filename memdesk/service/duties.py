@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MENDING, EMBEDDING, MAINTENANCE, WARMING = "mending", "embedding", "maintenance", "warming"
+REVIEWING = "reviewing"
 ABOUT = {
     WARMING: "loads the store and the model before they are needed",
     MENDING: "gives search what a crash has left out",
     EMBEDDING: "embeds the passages of long texts",
     MAINTENANCE: "starts the child that keeps the store small",
+    REVIEWING: "looks for what wants the person's eye",
 }
 """The duties there are, in a few words each."""
 
@@ -47,7 +49,7 @@ _NICE = 10
 _PATIENCE = {WARMING: 1.0, MENDING: 2.0, MAINTENANCE: 2.0}
 # Threads inherit their maker's priority and may never raise it again: what opens libraries that
 # make threads of their own must not be nice, and what holds the writer lock had better not.
-_NICE_ONES = frozenset({EMBEDDING})
+_NICE_ONES = frozenset({EMBEDDING, REVIEWING})
 
 
 @runtime_checkable

@@ -144,10 +144,26 @@ def mend(core: Core, *, whole: bool = False) -> None:
             ids = wanted[start : start + _BATCH]
             kept = [memory for memory in write.store.get(ids).values() if memory.text]
             write.store.unindex(set(ids) - {memory.id for memory in kept})
-            rebuild(write.store, kept)
+            _take_over(write.store, kept)
     core.behind = False
     if wanted:
         log.warning("search was behind: %d indexed anew", len(wanted))
+
+
+def _take_over(store: Store, memories: Sequence[Memory]) -> None:
+    """Index memories anew with the vectors that an earlier memdesk's table has of them."""
+    known = store.former_vectors(memories)
+    made = [
+        row
+        for memory in memories
+        for each in passages(memory)
+        for row in rows(
+            memory,
+            [each],
+            [known.get((memory.id, memory.seq, each.ordinal, each.start, each.end))],
+        )
+    ]
+    store.index(made, replaced=[memory.id for memory in memories])
 
 
 def embed_pending(

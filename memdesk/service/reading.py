@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from memdesk.answers import Page, Profile, Revision, Stats
+from memdesk import __version__
+from memdesk.answers import Overview, Page, Profile, Revision, Stats, Status
 from memdesk.errors import Invalid, NotFound
 from memdesk.memory import (
     LIVE,
@@ -20,8 +21,11 @@ from memdesk.memory import (
     check_kind,
     check_space,
     clean_tags,
+    clean_word,
     count_tokens,
+    now,
 )
+from memdesk.moment import placed, wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +39,8 @@ CANDIDATES = 100
 """Passages each search gives to the ranking (RECALL.md, recipe Z 3)."""
 _SETTLED = ("preference", "fact", "decision")
 _PROFILE_POOL = 200
+_WEEKS = 12
+"""Weeks whose additions are counted; they begin on Monday, as everywhere in memdesk."""
 
 
 def checked_budget(max_tokens: int) -> int:
@@ -54,12 +60,14 @@ def get(core: Core, ids: Sequence[str]) -> tuple[Memory, ...]:
     return tuple(found[id] for id in wanted)
 
 
-def list_(core: Core, where: Filter, limit: int, cursor: str | None) -> Page:
-    """Return one page of memories, newest first; the cursor keeps its place while others write."""
+def list_(
+    core: Core, where: Filter, limit: int, cursor: str | None, *, oldest_first: bool = False
+) -> Page:
+    """Return one page of memories, newest or oldest first; the cursor keeps its place while others write."""
     limit, where = checked_limit(limit, MAX_LIST), checked_filter(where)
     store = core.store()
     after = _read_cursor(cursor, store.stamp.epoch) if cursor else None
-    found = store.find(where, limit=limit + 1, after=after)
+    found = store.find(where, limit=limit + 1, after=after, oldest=oldest_first)
     more = len(found) > limit
     return Page(
         tuple(found[:limit]),
@@ -140,6 +148,32 @@ def stats(core: Core) -> Stats:
     )
 
 
+def overview(core: Core) -> Overview:
+    """Return how many memories there are of everything one may browse by."""
+    from memdesk.service import inbox
+
+    today = wall_clock(now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    monday = today - timedelta(days=today.weekday())
+    weeks = [placed(monday - timedelta(weeks=ago)) for ago in reversed(range(_WEEKS))]
+    told = core.store().tally(weeks)
+    return Overview(
+        live=told.live,
+        pinned=told.pinned,
+        trash=told.trash,
+        inbox=inbox.count(core),
+        spaces=told.spaces,
+        tags=told.tags,
+        kinds=told.kinds,
+        sources=told.sources,
+        added=told.added,
+    )
+
+
+def status(core: Core) -> Status:
+    """Return how the desk stands: the store, the lock, the background work."""
+    return Status(stats(core), __version__, core.lock.held(), core.duties.report())
+
+
 def checked_filter(where: Filter) -> Filter:
     """Return the filter with its names in their usual form; raises `Invalid`."""
     for state in where.states:
@@ -157,6 +191,7 @@ def checked_filter(where: Filter) -> Filter:
         until=where.until,
         states=where.states or (LIVE,),
         pinned=where.pinned,
+        sources=tuple(clean_word(name, "source") for name in where.sources),
         expired=where.expired,
     )
 

@@ -13,6 +13,8 @@ from memdesk.service.core import MAINTENANCE
 from memdesk.service.writing import rewrite
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from memdesk.service.core import Core
     from memdesk.store import Store
 
@@ -36,10 +38,11 @@ def undo(core: Core, change: str | None, actor: str) -> Changed:
         touched = {memory.id for memory in (*present, *earlier)}
         if not touched:
             raise Invalid("change", f"{change} has changed nothing that is kept")
+        there = [each for each in write.store.get(touched).values() if each.state != TOMBSTONE]
         pairs = [
             (memory, prior)
-            for memory in write.store.get(touched).values()
-            if memory.state != TOMBSTONE and (prior := _prior(write.store, memory, change))
+            for memory, revisions in _histories(write.store, there)
+            if (prior := _prior(memory, revisions, change))
         ]
         if pairs:
             rewrite(core, write, pairs)
@@ -52,9 +55,9 @@ def undo_of(change: str) -> str:
     return str(uuid.uuid5(_UNDOING, change))
 
 
-def _prior(store: Store, memory: Memory, change: str) -> Memory | None:
+def _prior(memory: Memory, revisions: list[Memory], change: str) -> Memory | None:
     """Return the state to write forward, or None where another change stands on top of `change`."""
-    standing, undone = _layers(_revisions(store, memory))
+    standing, undone = _layers(revisions)
     if standing and standing[-1].change == change:
         return standing[-2] if len(standing) > 1 else replace(memory, state=TRASHED)
     if change == memory.change and change in undone:
@@ -62,10 +65,18 @@ def _prior(store: Store, memory: Memory, change: str) -> Memory | None:
     return None
 
 
-def _revisions(store: Store, memory: Memory) -> list[Memory]:
-    """Return a memory's revisions, oldest first; a copy that a crash left of the present one is none."""
-    earlier = [each for each in store.revisions_of(memory.id) if each.seq < memory.seq]
-    return [*reversed(earlier), memory]
+def _histories(store: Store, memories: Sequence[Memory]) -> Iterator[tuple[Memory, list[Memory]]]:
+    """Yield memories with their revisions, oldest first.
+
+    A copy that a crash left of the present one is none.
+    """
+    for start in range(0, len(memories), _PAGE):
+        page = memories[start : start + _PAGE]
+        earlier: dict[str, list[Memory]] = {memory.id: [] for memory in page}
+        for revision in reversed(store.revisions_of(*earlier)):
+            earlier[revision.id].append(revision)
+        for memory in page:
+            yield memory, [*(each for each in earlier[memory.id] if each.seq < memory.seq), memory]
 
 
 def _layers(revisions: list[Memory]) -> tuple[list[Memory], dict[str, Memory]]:
@@ -89,10 +100,9 @@ def _last_change(store: Store) -> str:
     last: Memory | None = None
     page = store.latest(_PAGE)
     while page:
-        for memory in page:
+        for memory, top in _tops(store, page):
             if last and memory.seq < last.seq:
                 return last.change
-            top = _top(store, memory)
             if top and top.actor != MAINTENANCE and (last is None or top.seq > last.seq):
                 last = top
         page = store.latest(_PAGE, before=page[-1].seq)
@@ -101,10 +111,11 @@ def _last_change(store: Store) -> str:
     return last.change
 
 
-def _top(store: Store, memory: Memory) -> Memory | None:
-    if memory.state == TOMBSTONE:
-        return None
-    if uuid.UUID(memory.change).version != 5:  # noqa: PLR2004 (RFC 9562: only an undo has a made id)
-        return memory
-    standing, _ = _layers(_revisions(store, memory))
-    return standing[-1] if standing else None
+def _tops(store: Store, memories: Sequence[Memory]) -> Iterator[tuple[Memory, Memory | None]]:
+    """Yield memories with the revision that stands on top of each; erased ones have none."""
+    # RFC 9562: only an undo has a made id, and only then does something else stand.
+    undone = [each for each in memories if uuid.UUID(each.change).version == 5]  # noqa: PLR2004
+    histories = {each.id: revisions for each, revisions in _histories(store, undone)}
+    for memory in memories:
+        standing, _ = _layers(histories.get(memory.id, [memory]))
+        yield memory, standing[-1] if standing and memory.state != TOMBSTONE else None

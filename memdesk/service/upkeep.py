@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from memdesk.errors import Busy, Invalid, ModelError, NotFound
 from memdesk.limits import check, left
 from memdesk.memory import LIVE, REPLACED, TRASHED, now
-from memdesk.service import indexing, writing
+from memdesk.service import erasing, indexing, writing
 from memdesk.service.core import MAINTENANCE
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _maintain_once(core: Core, keep_seconds: float) -> None:
     store = core.store()
     at = now()
     for ids in _chunks(lapsed(store, TRASHED, before=at - timedelta(days=TRASH_DAYS))):
-        _if_still_due(writing.purge, core, ids, MAINTENANCE, None)
+        _if_still_due(erasing.purge, core, ids, MAINTENANCE, None)
     for ids in _chunks(lapsed(store, LIVE, expired=at)):
         _if_still_due(writing.trash_expired, core, ids, MAINTENANCE, at)
     _drop_tombstones(core, before_days=TOMBSTONE_DAYS)
@@ -93,20 +93,22 @@ def _chunks(ids: list[str]) -> list[list[str]]:
     return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
-def use_model(core: Core, embedder: Embedding, progress: Callable[[int, int], None] | None) -> int:
+def use_model(core: Core, spec: ModelSpec, progress: Callable[[int, int], None] | None) -> int:
     """Embed everything with another model beside the present vectors, then switch to it.
 
     Searches use the old vectors until the switch; a failure before it changes nothing. Returns the
     number of memories. Raises `ModelError`.
     """
-    spec = embedder.spec
+    if core.models is None:
+        raise ModelError("this desk was opened without a catalogue of models")
+    embedder = core.models(spec.name)
     embedder.load()
     wait = left(core.wait)
     with core.alone(MAINTENANCE, wait) as alone:
         if not alone:
             raise Busy("maintenance", wait)
         store = core.store()
-        if store.stamp.fingerprint == spec.fingerprint:
+        if store.stamp.fingerprint == embedder.spec.fingerprint:
             return 0
         return _switch(core, store, embedder, progress)
 

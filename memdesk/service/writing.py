@@ -16,7 +16,6 @@ from memdesk.memory import (
     Draft,
     Edit,
     Memory,
-    Source,
     check_id,
     clean_word,
     now,
@@ -24,7 +23,6 @@ from memdesk.memory import (
 from memdesk.service import indexing
 from memdesk.service.core import in_time
 from memdesk.service.drafting import Checked, check, edited
-from memdesk.terms import forget_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,7 +49,7 @@ def remember(
 ) -> Remembered:
     """Store a draft, unless the same is there; it is on the disk when this returns."""
     checked = check(draft, now())
-    change = _checked_change(change)
+    change = checked_change(change)
     core.store()  # which model the store wants is known once it is open
     begun = indexing.begin(core, checked.memory)
     if not core.model_ready:
@@ -111,7 +109,7 @@ def _known(core: Core, write: Writing, draft: Checked, since: datetime | None) -
     changed = []
     if twin.state == TRASHED and since and twin.updated_at > since:
         return Remembered(twin.id, outcome, twin.space, draft.removed)
-    if twin.state == TRASHED or _expired(twin, write.at):
+    if twin.state == TRASHED or expired(twin, write.at):
         outcome = "restored"
         changed.append((twin, replace(twin, state=LIVE, expires_at=memory.expires_at)))
     if memory.replaces:
@@ -124,14 +122,15 @@ def _known(core: Core, write: Writing, draft: Checked, since: datetime | None) -
 
 def _best_twin(same: Iterable[Memory], at: datetime) -> Memory | None:
     def order(memory: Memory) -> tuple[bool, bool, int]:
-        return memory.state == LIVE, not _expired(memory, at), memory.seq
+        return memory.state == LIVE, not expired(memory, at), memory.seq
 
     return max(
         (memory for memory in same if memory.state in (LIVE, TRASHED)), key=order, default=None
     )
 
 
-def _expired(memory: Memory, at: datetime) -> bool:
+def expired(memory: Memory, at: datetime) -> bool:
+    """Tell whether a memory's time had run out at a moment."""
     return memory.expires_at is not None and memory.expires_at <= at
 
 
@@ -158,16 +157,29 @@ def identity(memory: Memory) -> Identity:
 
 
 def revise(
-    core: Core, id: str, edit: Edit, actor: str, change: str | None, *, fresh: bool = False
+    core: Core,
+    id: str,
+    edit: Edit,
+    actor: str,
+    change: str | None,
+    *,
+    fresh: bool = False,
+    base: int | None = None,
 ) -> Memory:
-    """Change some fields of a live memory; the revision before stays in its history."""
-    id, change = check_id(id), _checked_change(change)
+    """Change some fields of a live memory; the revision before stays in its history.
+
+    Raises `Conflict` when it is not live, or has another revision than the one with the seq `base`.
+    """
+    id, change = check_id(id), checked_change(change)
     with core.writing(actor, change) as write:
         before = existing(write.store, [id])[0]
-        if change and not fresh and (first := _written_by(write.store, change, id)):
+        if change and not fresh and (first := written_by(write.store, change, id)):
             return first
-        if before.state != LIVE:
-            raise Conflict(id, _STATE_WORDS[before.state])
+        check_live(before)
+        if base is not None and before.seq != base:
+            raise Conflict(
+                id, f"revised by {before.actor}; look at it as it is now, then revise it again"
+            )
         after = edited(before, edit, write.at)
         if after == before:
             return before
@@ -182,6 +194,12 @@ _STATE_WORDS = {
 }
 
 
+def check_live(memory: Memory) -> None:
+    """Raise `Conflict` when a memory is not live."""
+    if memory.state != LIVE:
+        raise Conflict(memory.id, _STATE_WORDS[memory.state])
+
+
 def forget(
     core: Core,
     ids: Sequence[str],
@@ -194,24 +212,26 @@ def forget(
     """Move memories to the trash, all or none; raises `NotFound`."""
     reason = clean_word(reason, "reason", 500)
 
-    def trashed(memory: Memory) -> Memory | None:
-        if memory.state == TRASHED:
-            return None
-        return replace(memory, state=TRASHED, metadata=_with_reason(memory.metadata, reason))
+    def changed(memory: Memory) -> Memory | None:
+        return None if memory.state == TRASHED else trashed(memory, reason)
 
-    return _change_all(core, ids, trashed, actor, change, fresh=fresh)
+    return change_all(core, ids, changed, actor, change, fresh=fresh)
 
 
 def trash_expired(core: Core, ids: Sequence[str], actor: str, at: datetime) -> Changed:
     """Move those of the memories to the trash that had expired at a moment."""
 
-    def trashed(memory: Memory) -> Memory | None:
-        if memory.state != LIVE or not _expired(memory, at):
+    def changed(memory: Memory) -> Memory | None:
+        if memory.state != LIVE or not expired(memory, at):
             return None
-        metadata = _with_reason(memory.metadata, "its time had run out")
-        return replace(memory, state=TRASHED, metadata=metadata)
+        return trashed(memory, "its time had run out")
 
-    return _change_all(core, ids, trashed, actor, None)
+    return change_all(core, ids, changed, actor, None)
+
+
+def trashed(memory: Memory, reason: str = "") -> Memory:
+    """Return the memory as it is in the trash."""
+    return replace(memory, state=TRASHED, metadata=with_reason(memory.metadata, reason))
 
 
 def restore(
@@ -220,16 +240,17 @@ def restore(
     """Bring memories back from the trash, or from under what replaced them."""
 
     def restored(memory: Memory) -> Memory | None:
-        if memory.state == LIVE and not _expired(memory, now()):
+        if memory.state == LIVE and not expired(memory, now()):
             return None
-        expires = None if _expired(memory, now()) else memory.expires_at
-        metadata = _with_reason(memory.metadata, "")
+        expires = None if expired(memory, now()) else memory.expires_at
+        metadata = with_reason(memory.metadata, "")
         return replace(memory, state=LIVE, replaced_by=None, expires_at=expires, metadata=metadata)
 
-    return _change_all(core, ids, restored, actor, change, fresh=fresh)
+    return change_all(core, ids, restored, actor, change, fresh=fresh)
 
 
-def _with_reason(metadata: str, reason: str) -> str:
+def with_reason(metadata: str, reason: str) -> str:
+    """Return the metadata with why the memory was forgotten, or without when that is empty."""
     values = json.loads(metadata)
     values.pop(_REASON, None)
     if reason:
@@ -237,62 +258,7 @@ def _with_reason(metadata: str, reason: str) -> str:
     return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
 
-def purge(
-    core: Core, ids: Sequence[str], actor: str, change: str | None, *, fresh: bool = False
-) -> Changed:
-    """Erase memories of the trash for good: their text, history and passages.
-
-    A tombstone without words stays, so that other devices learn of it.
-    """
-    from memdesk.store import request_scrub
-
-    ids, change = _checked_ids(ids), _checked_change(change)
-    with core.writing(actor, change) as write:
-        if change and not fresh and (done_before := _done_before(write.store, change)):
-            return Changed(change, done_before)
-        memories = existing(write.store, ids)
-        for memory in memories:
-            if memory.state != TRASHED:
-                raise Invalid("id", f"{memory.id} is not in the trash; forget it first")
-        tombs = [write.sign(_tombstone(memory)) for memory in memories]
-        # First the wish, then the copies: were the power cut in between, the memory would still be
-        # in the trash. Nothing is scrubbed before this lock is let go.
-        request_scrub(write.store)
-        write.store.unindex(ids)
-        write.store.drop_revisions(ids)
-        write.store.replace(tombs, (), write.at)
-        write.store.forget_kept()
-        forget_words()
-        done = Changed(write.change, tuple(ids))
-    core.maintain_soon()
-    return done
-
-
-def _tombstone(memory: Memory) -> Memory:
-    return replace(
-        memory,
-        state=TOMBSTONE,
-        text="",
-        tags=(),
-        source=Source("", memory.source.trust, ""),
-        session=None,
-        position=None,
-        role=None,
-        speaker=None,
-        happened_at=None,
-        happened_precision=None,
-        utc_offset_min=None,
-        expires_at=None,
-        pinned=False,
-        confidence=None,
-        flags=(),
-        reviewed=None,
-        metadata="{}",
-        content_hash="",
-    )
-
-
-def _change_all(
+def change_all(
     core: Core,
     ids: Sequence[str],
     changed: Callable[[Memory], Memory | None],
@@ -301,9 +267,10 @@ def _change_all(
     *,
     fresh: bool = False,
 ) -> Changed:
-    ids, change = _checked_ids(ids), _checked_change(change)
+    """Write what `changed` makes of memories, all or none; None stays as it is."""
+    ids, change = checked_ids(ids), checked_change(change)
     with core.writing(actor, change) as write:
-        if change and not fresh and (done := _done_before(write.store, change)):
+        if change and not fresh and (done := done_before(write.store, change)):
             return Changed(change, done)
         pairs = [(memory, changed(memory)) for memory in existing(write.store, ids)]
         wanted = [(before, after) for before, after in pairs if after is not None]
@@ -316,13 +283,14 @@ def _change_all(
         )
 
 
-def _written_by(store: Store, change: str, id: str) -> Memory | None:
+def written_by(store: Store, change: str, id: str) -> Memory | None:
     """Return the revision of a memory that a change wrote, if it has."""
     present, earlier = store.changed_by(change)
     return next((memory for memory in (*present, *earlier) if memory.id == id), None)
 
 
-def _done_before(store: Store, change: str) -> tuple[str, ...]:
+def done_before(store: Store, change: str) -> tuple[str, ...]:
+    """Return the ids of the memories that a change wrote already."""
     present, earlier = store.changed_by(change)
     return tuple(dict.fromkeys(memory.id for memory in (*present, *earlier)))
 
@@ -372,7 +340,8 @@ def existing(store: Store, ids: Sequence[str]) -> list[Memory]:
     return [found[id] for id in ids]
 
 
-def _checked_ids(ids: Sequence[str]) -> list[str]:
+def checked_ids(ids: Sequence[str]) -> list[str]:
+    """Return ids in their usual form, each once; raises `Invalid` for none or too many."""
     checked = list(dict.fromkeys(check_id(id, "ids") for id in ids))
     if not checked:
         raise Invalid("ids", "are missing; name at least one memory")
@@ -381,5 +350,6 @@ def _checked_ids(ids: Sequence[str]) -> list[str]:
     return checked
 
 
-def _checked_change(change: str | None) -> str | None:
+def checked_change(change: str | None) -> str | None:
+    """Return the id of a change in its usual form; raises `Invalid`."""
     return None if change is None else check_id(change, "change")

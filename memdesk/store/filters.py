@@ -50,28 +50,39 @@ def has_all(column: str, values: Iterable[str]) -> str:
     return both(*(f"array_has({column}, {literal(value)})" for value in values))
 
 
+def begins(column: str, beginning: str) -> str:
+    """Return a test that a column's value begins so; `beginning` is of ASCII without “~”."""
+    return f"{column} >= {literal(beginning)} AND {column} < {literal(beginning + '~')}"
+
+
+def has_word(column: str, beginning: str) -> str:
+    """Return a test that one of a column's words begins so; `beginning` is letters and digits."""
+    return f"{column} LIKE {literal(beginning + '%')} OR {column} LIKE {literal(f'% {beginning}%')}"
+
+
 def both(*conditions: str) -> str:
     """Return the conditions joined by AND; blank ones are left out."""
     return " AND ".join(f"({condition})" for condition in conditions if condition)
 
 
-def where(wanted: Filter, now: datetime, *, at: str) -> str:
-    """Return the predicate of a filter; `at` is the column (or expression) that says when.
+def where(wanted: Filter, now: datetime, *, at: str, source: str = "source.name") -> str:
+    """Return the predicate of a filter.
 
-    `now` decides what has expired.
+    `at` is the column (or expression) that says when, `source` the one that names the source. `now`
+    decides what has expired.
     """
     return both(
-        *_settled(wanted, at),
+        *_settled(wanted, at, source),
         "" if wanted.expired else f"expires_at IS NULL OR expires_at > {literal(now)}",
     )
 
 
-def settled(wanted: Filter, *, at: str) -> str:
+def settled(wanted: Filter, *, at: str, source: str = "source.name") -> str:
     """Return the part of a filter's predicate that time does not change: all but the expiry."""
-    return both(*_settled(wanted, at))
+    return both(*_settled(wanted, at, source))
 
 
-def _settled(wanted: Filter, at: str) -> tuple[str, ...]:
+def _settled(wanted: Filter, at: str, source: str) -> tuple[str, ...]:
     return (
         one_of("state", wanted.states) if wanted.states else "",
         one_of("space", wanted.spaces) if wanted.spaces else "",
@@ -80,4 +91,5 @@ def _settled(wanted: Filter, at: str) -> tuple[str, ...]:
         f"{at} >= {literal(wanted.since)}" if wanted.since else "",
         f"{at} < {literal(wanted.until)}" if wanted.until else "",
         "" if wanted.pinned is None else equals("pinned", wanted.pinned),
+        one_of(source, wanted.sources) if wanted.sources else "",
     )

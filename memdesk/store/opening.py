@@ -139,6 +139,7 @@ _PASSAGE_INDEXES: dict[str, Bitmap | BTree | LabelList] = {
     "seq": BTree(),
     "space": Bitmap(),
     "kind": Bitmap(),
+    "source": Bitmap(),
     "state": Bitmap(),
     "embedded": Bitmap(),
     "tags": LabelList(),

@@ -82,6 +82,7 @@ def passages(dims: int) -> pa.Schema:
             ("space", pa.string()),
             ("kind", pa.string()),
             ("tags", _WORDS),
+            ("source", pa.string()),
             ("state", pa.string()),
             ("pinned", pa.bool_()),
             ("at", _TIME),
@@ -155,6 +156,7 @@ def passage_rows(rows: Sequence[PassageRow], dims: int) -> pa.Table:
                 "signs": row.embedded.signs if row.embedded and row.memory.session else None,
                 "embedded": row.embedded is not None,
                 "at": row.memory.when,
+                "source": row.memory.source.name,
                 **{name: getattr(row.memory, name) for name in _COPIED},
             }
             for row in rows

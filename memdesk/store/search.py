@@ -63,12 +63,14 @@ class Wanted:
     @property
     def condition(self) -> str:
         """The predicate that time does not change."""
-        return settled(self.filter, at="at")
+        return settled(self.filter, at="at", source="source")
 
     @property
     def asked(self) -> str:
         """The predicate that LanceDB is asked with."""
-        return where(self.filter, self.now, at="at") if self.strict else self.condition
+        if not self.strict:
+            return self.condition
+        return where(self.filter, self.now, at="at", source="source")
 
     @property
     def depth(self) -> int:
@@ -111,7 +113,7 @@ class Sought:
                 rows = nearest(held, vector, wanted)
             else:
                 matching = self.search.table.result(self.matching)
-                rows = self.search.near(wanted, vector, exact=not matching.many)
+                rows = self.search.near(wanted.asked, wanted.depth, vector, exact=not matching.many)
             return rows, [None] * len(rows), len(rows) >= wanted.depth
 
         return self._best(ask, vector, _by_cosine)
@@ -189,7 +191,7 @@ class Search:
             lambda table: table.take_row_ids(ids).select(list(COLUMNS)).with_row_id().to_arrow()
         )
 
-    def near(self, wanted: Wanted, vector: np.ndarray, *, exact: bool) -> Candidates:
+    def near(self, condition: str, depth: int, vector: np.ndarray, *, exact: bool) -> Candidates:
         """Return the passages nearest to a vector as LanceDB finds them, past its index or by it."""
 
         async def query(table: AsyncTable) -> pa.Table:
@@ -199,8 +201,8 @@ class Search:
             else:
                 rows = await table.count_rows()
                 found = found.nprobes(max(_LEAST_PROBES, rows // _PROBED_ROWS))
-            found = found.where(wanted.asked).select([*COLUMNS, "_distance"])
-            return await found.limit(wanted.depth).to_arrow()
+            found = found.where(condition).select([*COLUMNS, "_distance"])
+            return await found.limit(depth).to_arrow()
 
         return Candidates.of_rows(self.table.read(query))
 

@@ -13,9 +13,9 @@ from memdesk.store.durable import write_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 2
+FORMAT = 3
 """The format this memdesk writes and reads."""
-LAYOUT = 2
+LAYOUT = 3
 """What the passages hold and how their words are made: those of another one are made anew."""
 FILE = "store.json"
 
@@ -57,9 +57,9 @@ class Stamp:
         )
 
 
-def passages_of(fingerprint: str) -> str:
+def passages_of(fingerprint: str, layout: int = LAYOUT) -> str:
     """Return the name of the table that search reads, for a model's vectors."""
-    return f"passages_{fingerprint}_{LAYOUT}"
+    return f"passages_{fingerprint}_{layout}"
 
 
 def read_stamp(home: Path, lancedb: str) -> Stamp | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from memdesk.errors import StoreError
 from memdesk.memory import Filter
 from memdesk.passages import Embedded, Found, Passage
 from memdesk.store import schema
@@ -17,22 +18,30 @@ from memdesk.store.durable import (
 from memdesk.store.engine import lancedb, pa
 from memdesk.store.filters import both, equals, literal, one_of, where
 from memdesk.store.kept import Kept
+from memdesk.store.neighbours import neighbours
 from memdesk.store.search import Search, Wanted
-from memdesk.store.stamp import Stamp, write_stamp
+from memdesk.store.stamp import LAYOUT, Stamp, passages_of, write_stamp
 from memdesk.store.table import INDEX_CACHE, Table, connect
+from memdesk.store.tally import by_value, tally
+from memdesk.store.unfinished import Begun, with_beginning, with_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from memdesk.memory import Memory
+    from memdesk.question import Question
+    from memdesk.store.candidates import Candidates
     from memdesk.store.schema import PassageRow
     from memdesk.store.search import Sought
+    from memdesk.store.tally import Tally
 
 VERSION: str = lancedb.__version__
 _WHEN = "coalesce(happened_at, created_at)"
 _SESSION_COMMITS = 400  # caches are keyed by version and never shrink: LANCEDB.md §2
 _PASSAGE = ("ordinal", "start", "end", "text", "asking", "timed")
+Place = tuple[str, int, int, int, int]
+"""A passage's memory, the sequence number of its revision, ordinal, start and end."""
 _WORDS_OF_ONE = 384
 """About the bytes that a passage takes in the full-text index."""
 
@@ -82,15 +91,23 @@ class Store:
         return {memory.id: memory for memory in map(schema.memory_of, rows)}
 
     def find(
-        self, wanted: Filter, *, limit: int, after: tuple[datetime, str] | None = None
+        self,
+        wanted: Filter,
+        *,
+        limit: int,
+        after: tuple[datetime, str] | None = None,
+        oldest: bool = False,
     ) -> list[Memory]:
-        """Return memories of a filter, newest first; `after` is the last one's (created_at, id)."""
+        """Return memories of a filter, newest first, or `oldest`; `after` is the last one's (created_at, id)."""
         keyset = ""
         if after:
             at, id = literal(after[0]), literal(after[1])
-            keyset = f"created_at < {at} OR (created_at = {at} AND id < {id})"
+            than = ">" if oldest else "<"
+            keyset = f"created_at {than} {at} OR (created_at = {at} AND id {than} {id})"
         condition = both(where(wanted, datetime.now(UTC), at=_WHEN), keyset)
-        found = self.memories.fetch(condition, limit=limit, newest=("created_at", "id"))
+        found = self.memories.fetch(
+            condition, limit=limit, newest=("created_at", "id"), oldest=oldest
+        )
         memories = [schema.memory_of(row) for row in found]
         # The rows are found and then read: one may have been forgotten in between.
         return [memory for memory in memories if memory.state in wanted.states]
@@ -123,12 +140,11 @@ class Store:
     def counts(self, column: str, wanted: Filter | None = None) -> dict[str, int]:
         """Return how many memories have each value of a column (of a list: of each item)."""
         condition = where(wanted, datetime.now(UTC), at=_WHEN) if wanted else ""
-        values = self.memories.rows(condition, columns=[column]).column(column)
-        if pa.types.is_list(values.type):
-            values = values.combine_chunks().flatten()
-        counted = values.value_counts().to_pylist()
-        ordered = sorted(counted, key=lambda each: (-each["counts"], str(each["values"])))
-        return {each["values"]: each["counts"] for each in ordered}
+        return by_value(self.memories.rows(condition, columns=[column]).column(column))
+
+    def tally(self, moments: Sequence[datetime]) -> Tally:
+        """Count what may be browsed by, and what was created from each moment to the one after it."""
+        return tally(self.memories, datetime.now(UTC), moments)
 
     def keep(self) -> None:
         """Keep rows in memory from now on, all of a small store: for a process that stays."""
@@ -153,6 +169,16 @@ class Store:
         if self._kept.keeping:
             self._kept.begin("")  # the memories of what is found will be asked for next
         return self._search.seek(Wanted(words, wanted, limit, memories, datetime.now(UTC)))
+
+    def begun(self, question: Question, wanted: Filter, limit: int) -> Begun:
+        """Return passages that have the word, or are of the id, that a question ends in the midst of."""
+        asked = Wanted(" ".join(question.sought), wanted, limit, 0, datetime.now(UTC), strict=True)
+        parts: list[Candidates] = []
+        if question.id:
+            parts.append(with_id(self._search, asked, question.id))
+        if question.begun:
+            parts.append(with_beginning(self._search, asked, question.begun))
+        return Begun(tuple(parts))
 
     def beside(
         self, found: Sequence[Found], reach: int, wanted: Filter, vector: np.ndarray | None
@@ -193,6 +219,27 @@ class Store:
             kept.setdefault(memory, []).append((Passage(*parts), embedded))
         return kept
 
+    def former_vectors(self, memories: Sequence[Memory]) -> dict[Place, Embedded]:
+        """Return what the model made of these memories' passages for the layout before this one.
+
+        A revision's passage at the same place has the same text, and the same text the same vector.
+        """
+        name = passages_of(self.stamp.fingerprint, LAYOUT - 1)
+        if not (self.home / f"{name}.lance").is_dir():
+            return {}
+        columns = ["memory", "seq", "ordinal", "start", "end", "vector", "signs"]
+        wanted = both("embedded = true", one_of("memory", [memory.id for memory in memories]))
+        try:
+            rows = Table(connect(self.home), self.home, name, durable=False).rows(
+                wanted, columns=columns
+            )
+        except StoreError:  # torn, or gone meanwhile: then the model reads them again
+            return {}
+        return {
+            tuple(place): Embedded(np.asarray(vector, np.float32), signs or b"")
+            for *place, vector, signs in _columns(rows, columns)
+        }
+
     def signs(self, ids: Iterable[str]) -> dict[tuple[str, int], bytes]:
         """Return the signs of the words of each passage of some memories that has any, by (id, ordinal)."""
         columns = ["memory", "ordinal", "signs"]
@@ -222,14 +269,40 @@ class Store:
             sorted(id for id, _ in indexed - wanted),
         )
 
+    def near(
+        self, seqs: Sequence[int], least: float, most: int
+    ) -> dict[str, list[tuple[str, float]]]:
+        """Return for revisions of memories up to `most` others of the space nearest in meaning.
+
+        By id, with their cosines of at least `least`. Only live memories that are no turns count. A
+        revision whose vector is not there yet is left out.
+        """
+        return neighbours(self._search, seqs, least, most, datetime.now(UTC))
+
+    def changed_since(self, seq: int) -> list[str]:
+        """Return the ids of what has changed after a sequence number, in that order."""
+        found = self.memories.rows(f"seq > {seq}", columns=["seq", "id"])
+        return [id for _, id in sorted(_columns(found, ["seq", "id"]))]
+
+    def flagged(self) -> list[Memory]:
+        """Return the live memories that have flags, but for those whose time has run out."""
+        live = where(Filter(), datetime.now(UTC), at=_WHEN)
+        found = self.memories.fetch(both(live, "array_length(flags) > 0"))
+        return [schema.memory_of(row) for row in found]
+
+    def replaced_since(self, at: datetime) -> list[Memory]:
+        """Return the memories that another took the place of after a moment."""
+        condition = both(equals("state", "replaced"), f"updated_at > {literal(at)}")
+        return [schema.memory_of(row) for row in self.memories.fetch(condition)]
+
     def every(self, states: Sequence[str]) -> Iterator[list[Memory]]:
         """Yield all memories in these states, in batches."""
         for batch in self.memories.batches(one_of("state", states)):
             yield [schema.memory_of(row) for row in batch.to_pylist()]
 
-    def revisions_of(self, id: str) -> list[Memory]:
-        """Return the earlier revisions of a memory, newest first."""
-        return self.revisions(equals("id", id))
+    def revisions_of(self, *ids: str) -> list[Memory]:
+        """Return the earlier revisions of memories, newest first."""
+        return self.revisions(one_of("id", ids))
 
     # Writing
 

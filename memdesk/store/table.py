@@ -106,19 +106,28 @@ class Table:
         columns: Sequence[str] | None = None,
         limit: int | None = None,
         newest: Sequence[str] = (),
+        oldest: bool = False,
     ) -> pa.Table:
-        """Return the rows of a predicate, those highest in the columns `newest` first."""
+        """Return the rows of a predicate, those highest in the columns `newest` first.
+
+        With `oldest` it is those lowest in them.
+        """
 
         async def query(table: AsyncTable) -> pa.Table:
             found = _filtered(table, where, columns)
             if newest:
-                found = found.order_by([_descending(column) for column in newest])
+                found = found.order_by([_ordered(column, up=oldest) for column in newest])
             return await (found.limit(limit) if limit is not None else found).to_arrow()
 
         return self.read(query)
 
     def fetch(
-        self, where: str, *, limit: int | None = None, newest: Sequence[str] = ()
+        self,
+        where: str,
+        *,
+        limit: int | None = None,
+        newest: Sequence[str] = (),
+        oldest: bool = False,
     ) -> list[dict[str, object]]:
         """Return whole rows of a predicate, found by their narrow columns and then taken.
 
@@ -127,7 +136,7 @@ class Table:
         """
         columns = list(dict.fromkeys(("_rowid", *newest)))
         for _ in range(TRIES):
-            found = self.rows(where, columns=columns, limit=limit, newest=newest)
+            found = self.rows(where, columns=columns, limit=limit, newest=newest, oldest=oldest)
             ids = found.column("_rowid").to_pylist()
             rows = self._taken(ids) if ids else {}
             if len(rows) == len(ids):  # else maintenance, or a write, moved some in between
@@ -218,8 +227,8 @@ def _filtered(table: AsyncTable, where: str, columns: Sequence[str] | None) -> A
     return found.select(list(columns)) if columns else found
 
 
-def _descending(column: str) -> ColumnOrdering:
-    return ColumnOrdering(column_name=column, ascending=False)
+def _ordered(column: str, *, up: bool) -> ColumnOrdering:
+    return ColumnOrdering(column_name=column, ascending=up)
 
 
 @contextlib.contextmanager

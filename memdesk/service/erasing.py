@@ -1,0 +1,73 @@
+"""Purge: memories of the trash are erased for good, and nothing can bring them back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from memdesk.answers import Changed
+from memdesk.errors import Invalid
+from memdesk.memory import TOMBSTONE, TRASHED, Memory, Source
+from memdesk.service.writing import checked_change, checked_ids, done_before, existing
+from memdesk.terms import forget_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from memdesk.service.core import Core
+
+
+def purge(
+    core: Core, ids: Sequence[str], actor: str, change: str | None, *, fresh: bool = False
+) -> Changed:
+    """Erase memories of the trash for good: their text, history and passages.
+
+    A tombstone without words stays, so that other devices learn of it.
+    """
+    from memdesk.store import request_scrub
+
+    ids, change = checked_ids(ids), checked_change(change)
+    with core.writing(actor, change) as write:
+        if change and not fresh and (done := done_before(write.store, change)):
+            return Changed(change, done)
+        memories = existing(write.store, ids)
+        for memory in memories:
+            if memory.state != TRASHED:
+                raise Invalid("id", f"{memory.id} is not in the trash; forget it first")
+        tombs = [write.sign(_tombstone(memory)) for memory in memories]
+        # First the wish, then the copies: were the power cut in between, the memory would still be
+        # in the trash. Nothing is scrubbed before this lock is let go.
+        request_scrub(write.store)
+        write.store.unindex(ids)
+        write.store.drop_revisions(ids)
+        write.store.replace(tombs, (), write.at)
+        write.store.forget_kept()
+        forget_words()
+        changed = Changed(write.change, tuple(ids))
+    core.activity.forget(ids)
+    core.maintain_soon()
+    return changed
+
+
+def _tombstone(memory: Memory) -> Memory:
+    return replace(
+        memory,
+        state=TOMBSTONE,
+        text="",
+        tags=(),
+        source=Source("", memory.source.trust, ""),
+        session=None,
+        position=None,
+        role=None,
+        speaker=None,
+        happened_at=None,
+        happened_precision=None,
+        utc_offset_min=None,
+        expires_at=None,
+        pinned=False,
+        confidence=None,
+        flags=(),
+        reviewed=None,
+        metadata="{}",
+        content_hash="",
+    )

@@ -1,0 +1,278 @@
+"""Tidying up: the verbs that change many memories at once, or one back to what it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from memdesk.answers import Changed
+from memdesk.errors import Invalid
+from memdesk.limits import check as check_wanted
+from memdesk.memory import (
+    LIVE,
+    PERSONAL,
+    REPLACED,
+    TRASHED,
+    Edit,
+    Filter,
+    Memory,
+    check_id,
+    check_space,
+    clean_tags,
+    new_id,
+    now,
+)
+from memdesk.service import indexing
+from memdesk.service.drafting import edited, flagged
+from memdesk.service.writing import (
+    change_all,
+    check_live,
+    checked_change,
+    done_before,
+    existing,
+    expired,
+    identity,
+    rewrite,
+    trashed,
+    with_reason,
+    written_by,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from memdesk.service.core import Core, Writing
+    from memdesk.service.writing import Identity
+
+    Step = Callable[[Writing, list[Memory]], list[tuple[Memory, Memory]]]
+    """What a change makes of some memories, as (before, after)."""
+
+_BATCH = 500
+_KEPT = (LIVE, TRASHED, REPLACED)
+_REVERTED = (
+    *("kind", "tags", "space", "audience", "happened_at", "happened_precision", "utc_offset_min"),
+    *("pinned", "confidence"),
+)
+
+
+def revise_many(
+    core: Core,
+    ids: Sequence[str],
+    edit: Edit,
+    actor: str,
+    change: str | None,
+    *,
+    fresh: bool = False,
+) -> Changed:
+    """Change the same fields of live memories, all or none."""
+    if edit.text is not None:
+        raise Invalid("text", "is one memory's own; revise them one at a time to change it")
+    at = now()
+
+    def revised(memory: Memory) -> Memory | None:
+        check_live(memory)
+        after = edited(memory, edit, at)
+        return after if after != memory else None
+
+    changed = change_all(core, ids, revised, actor, change, fresh=fresh)
+    indexing.embed_in_background(core)
+    return changed
+
+
+def rename_tag(
+    core: Core, tag: str, into: str, actor: str, change: str | None, *, fresh: bool = False
+) -> Changed:
+    """Put another tag in a tag's place, or none, on every memory that has it, forgotten ones too."""
+    old, new = clean_tags((tag,)), clean_tags((into,))
+    if not old:
+        raise Invalid("tag", "is empty; name the one to change")
+    if new == old:
+        raise Invalid("into", f"“{old[0]}” is what the tag is called already; give another name")
+
+    def renamed(_: Writing, memories: list[Memory]) -> list[tuple[Memory, Memory]]:
+        return [
+            (memory, replace(memory, tags=clean_tags(_put_for(memory.tags, old, new))))
+            for memory in memories
+        ]
+
+    wanted = Filter(tags=old, states=_KEPT, expired=True)
+    nobody = Invalid("tag", f"“{old[0]}” is on no memory")
+    return _change_each(core, wanted, renamed, actor, change, nobody=nobody, fresh=fresh)
+
+
+def _put_for(tags: tuple[str, ...], old: tuple[str, ...], new: tuple[str, ...]) -> list[str]:
+    return [each for tag in tags for each in (new if tag in old else (tag,))]
+
+
+def rename_space(
+    core: Core, space: str, into: str, actor: str, change: str | None, *, fresh: bool = False
+) -> Changed:
+    """Move every memory of a space to another, forgotten ones too.
+
+    A live one whose very text is live there already is replaced by that one.
+    """
+    check_space(space)
+    if check_space(into, "into") == space:
+        raise Invalid("into", f"“{space}” is what the space is called already; give another name")
+
+    def moved(write: Writing, memories: list[Memory]) -> list[tuple[Memory, Memory]]:
+        same = write.store.same_texts({memory.content_hash for memory in memories})
+        there = {
+            identity(twin): twin.id
+            for twin in same
+            if twin.space == into and twin.state == LIVE and not expired(twin, write.at)
+        }
+        return [(memory, _moved(memory, into, there)) for memory in memories]
+
+    wanted = Filter(spaces=(space,), states=_KEPT, expired=True)
+    nobody = Invalid("space", f"“{space}” holds no memories")
+    return _change_each(core, wanted, moved, actor, change, nobody=nobody, fresh=fresh)
+
+
+def _moved(memory: Memory, into: str, there: dict[Identity, str]) -> Memory:
+    after = replace(memory, space=into)
+    twin = there.get(identity(after))
+    if memory.state == LIVE and twin:
+        return replace(after, state=REPLACED, replaced_by=twin)
+    return after
+
+
+def delete_space(
+    core: Core, space: str, actor: str, change: str | None, *, fresh: bool = False
+) -> Changed:
+    """Move every live memory of a space to the trash; the space itself is where its memories are."""
+    if check_space(space) == PERSONAL:
+        raise Invalid(
+            "space",
+            f"“{PERSONAL}” is where everything is that has no project; it cannot be deleted",
+        )
+
+    def forgotten(_: Writing, memories: list[Memory]) -> list[tuple[Memory, Memory]]:
+        return [(memory, trashed(memory)) for memory in memories]
+
+    wanted = Filter(spaces=(space,), expired=True)
+    nobody = Invalid("space", f"“{space}” holds no live memories")
+    return _change_each(core, wanted, forgotten, actor, change, nobody=nobody, fresh=fresh)
+
+
+def _change_each(
+    core: Core,
+    wanted: Filter,
+    step: Step,
+    actor: str,
+    change: str | None,
+    *,
+    nobody: Invalid,
+    fresh: bool,
+) -> Changed:
+    """Rewrite every memory of a filter, in batches that are each on the disk before the next.
+
+    A repeated change goes on where it was cut off; what was written since it began stays as it is.
+    Raises `nobody` where there is no such memory.
+    """
+    known = None if fresh else checked_change(change)
+    change = checked_change(change) or new_id()
+    done, began = _begun(core, known)
+    after = None
+    while True:
+        check_wanted()
+        with core.writing(actor, change) as write:
+            found = write.store.find(wanted, limit=_BATCH, after=after)
+            due = [memory for memory in found if began is None or memory.seq < began]
+            if due:
+                rewrite(core, write, step(write, due))
+            done += [memory.id for memory in due]
+        if len(found) < _BATCH:
+            break
+        after = found[-1].created_at, found[-1].id
+    if not done:
+        raise nobody
+    return Changed(change, tuple(dict.fromkeys(done)))
+
+
+def _begun(core: Core, change: str | None) -> tuple[list[str], int | None]:
+    """Return the ids that a change has written already, and the seq of the first, if any."""
+    present, earlier = core.store().changed_by(change) if change else ([], [])
+    written = sorted((*present, *earlier), key=lambda memory: memory.seq)
+    return [memory.id for memory in written], written[0].seq if written else None
+
+
+def merge(
+    core: Core,
+    keep: str,
+    drop: str,
+    actor: str,
+    change: str | None,
+    *,
+    text: str | None = None,
+    fresh: bool = False,
+) -> Changed:
+    """Make two live memories one: `drop` is replaced by `keep`, which has what either told."""
+    keep, drop, change = check_id(keep, "keep"), check_id(drop, "drop"), checked_change(change)
+    if keep == drop:
+        raise Invalid("drop", "is the memory to keep itself; name another one")
+    with core.writing(actor, change) as write:
+        if change and not fresh and (done := done_before(write.store, change)):
+            return Changed(change, done)
+        kept, dropped = existing(write.store, [keep, drop])
+        check_live(kept)
+        check_live(dropped)
+        edit = Edit(text=text, add_tags=dropped.tags)
+        whole = kept if edit == Edit() else edited(kept, edit, write.at)
+        replaced = replace(dropped, state=REPLACED, replaced_by=keep)
+        rewrite(core, write, [(kept, _with_both(whole, dropped)), (dropped, replaced)])
+    indexing.embed_in_background(core)
+    return Changed(write.change, (keep, drop))
+
+
+def _with_both(kept: Memory, dropped: Memory) -> Memory:
+    """Return the memory with what only the other one knew."""
+    if kept.happened_at is None:
+        kept = replace(
+            kept,
+            happened_at=dropped.happened_at,
+            happened_precision=dropped.happened_precision,
+            utc_offset_min=dropped.utc_offset_min,
+        )
+    pinned = kept.pinned or dropped.pinned
+    return replace(kept, pinned=pinned, replaces=kept.replaces or dropped.id)
+
+
+def revert(
+    core: Core, id: str, seq: int, actor: str, change: str | None, *, fresh: bool = False
+) -> Memory:
+    """Write what an earlier revision of a live memory told forward, as a new revision.
+
+    A moment of expiry that has passed since is not brought back.
+    """
+    id, change = check_id(id), checked_change(change)
+    with core.writing(actor, change) as write:
+        before = existing(write.store, [id])[0]
+        if change and not fresh and (first := written_by(write.store, change, id)):
+            return first
+        check_live(before)
+        revisions = (before, *write.store.revisions_of(id))
+        then = next((each for each in revisions if each.seq == seq), None)
+        if then is None:
+            raise Invalid(
+                "seq", f"{seq} is no revision of this memory; its history tells which are"
+            )
+        after = _as_then(before, then, write)
+        if after == before:
+            return before
+        (reverted,) = rewrite(core, write, [(before, after)])
+    indexing.embed_in_background(core)
+    return reverted
+
+
+def _as_then(memory: Memory, then: Memory, write: Writing) -> Memory:
+    if memory.text != then.text:
+        memory = edited(memory, Edit(text=then.text), write.at)
+    told = {name: getattr(then, name) for name in _REVERTED}
+    after = replace(
+        memory,
+        **told,
+        expires_at=None if expired(then, write.at) else then.expires_at,
+        metadata=with_reason(then.metadata, ""),
+    )
+    return flagged(after) if after.confidence != memory.confidence else after
