@@ -13,10 +13,12 @@ import click
 from click.shell_completion import shell_complete
 
 from memdesk import __version__
+from memdesk.cli.activity import activities
 from memdesk.cli.add import adding
 from memdesk.cli.changes import changing
 from memdesk.cli.command import Verbs
 from memdesk.cli.daemon import daemon
+from memdesk.cli.inbox import inbox
 from memdesk.cli.memories import memories
 from memdesk.cli.model import model
 from memdesk.cli.overview import overview
@@ -24,6 +26,7 @@ from memdesk.cli.root import Desk
 from memdesk.cli.search import searching
 from memdesk.cli.session import COMPLETE, session
 from memdesk.cli.terminal import flush, put, safe, say
+from memdesk.cli.tidying import space, tag, tidying
 from memdesk.errors import Invalid, MemdeskError
 
 if TYPE_CHECKING:
@@ -55,21 +58,30 @@ class App(Verbs):
 def app(ctx: click.Context, *, direct: bool) -> None:
     """memdesk: the desk where one person's AI memory lives.
 
-    Everything stays on this machine. Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 store busy.
+    Without a command it opens the desk's own screen. Everything stays on this machine. Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 store busy.
     """
     desk = ctx.ensure_object(Desk)
     desk.direct = desk.direct or direct
     ctx.call_on_close(desk.close)
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
-        say("the desk's own screen comes with a later version; these commands do it all")
+        _screen(ctx, desk)
 
 
-for _room in (adding, searching, memories, changing, overview, session):
+for _room in (adding, searching, memories, changing, tidying, inbox, overview, activities, session):
     for _name, _command in _room.commands.items():
         app.add_command(_command, _name)
-app.add_command(model)
-app.add_command(daemon)
+for _group in (tag, space, model, daemon):
+    app.add_command(_group)
+
+
+def _screen(ctx: click.Context, desk: Desk) -> None:
+    """Show the desk's own screen, or the help where nobody could see it."""
+    from memdesk.cli.screen import at_a_terminal, show
+
+    if at_a_terminal():
+        ctx.exit(show(desk))
+    click.echo(ctx.get_help())
+    say("the desk's own screen needs a terminal; these commands do it all")
 
 
 def run(argv: list[str], **extra: Any) -> int:

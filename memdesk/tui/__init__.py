@@ -1,0 +1,1 @@
+"""The desk's own screen: the front for a person who looks; the only room that knows Textual."""

@@ -1,0 +1,236 @@
+"""The desk as an application: the screens, the service behind them, and what becomes of errors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from textual.app import App, SystemCommand
+from textual.screen import ModalScreen
+
+from memdesk.errors import Busy, MemdeskError
+from memdesk.memory import PERSONAL
+from memdesk.tui.clipboard import copy
+from memdesk.tui.desk import Desk
+from memdesk.tui.glyphs import glyphs
+from memdesk.tui.keys import APP_KEYS, every_key
+from memdesk.tui.main import MainScreen
+from memdesk.tui.places import PlaceCommands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
+
+    from textual.binding import Binding, BindingType
+    from textual.dom import DOMNode
+    from textual.screen import Screen
+
+    from memdesk.answers import Overview
+    from memdesk.service import Service
+    from memdesk.tui.places import Place
+
+T = TypeVar("T")
+R = TypeVar("R")
+log = logging.getLogger(__name__)
+
+TOAST_SECONDS = 4.0
+ERROR_SECONDS = 8.0
+
+
+class MemdeskApp(App[None]):
+    """One person's desk in a terminal.
+
+    Made from plain arguments; the service is opened in a thread after the first frame.
+    """
+
+    TITLE = "memdesk"
+    CSS_PATH = "memdesk.tcss"
+    COMMANDS: ClassVar = App.COMMANDS | {PlaceCommands}
+    BINDINGS: ClassVar[list[BindingType]] = [*APP_KEYS]
+    NOTIFICATION_TIMEOUT = TOAST_SECONDS
+
+    def __init__(
+        self,
+        open_service: Callable[[], Service],
+        *,
+        keys: Mapping[str, str] | None = None,
+        theme: str = "",
+        connect: str = "",
+        default_space: str = PERSONAL,
+        log_file: str = "",
+        unsaved: str = "",
+        keep_unsaved: Callable[[str], None] | None = None,
+        save_theme: Callable[[str], None] | None = None,
+    ) -> None:
+        """Prepare the desk.
+
+        `keys` gives bindings other keys, by their ids; `connect` is the line that connects a host,
+        shown while nothing is remembered; `default_space` is where new memories go; `log_file` is where unexpected errors are told in full;
+        `keep_unsaved` hears what was being written when the window was closed, and `unsaved` is
+        that of last time; `save_theme` hears of a theme that the person chose.
+        """
+        super().__init__()
+        self.desk = Desk(open_service)
+        self.glyphs = glyphs()
+        self.connect = connect
+        self.default_space = default_space
+        self.overview: Overview | None = None
+        """What there is to browse, as far as it is known."""
+        self.unsaved = unsaved
+        """What was being written when the desk was closed last."""
+        self._log_file = log_file
+        self._keep_unsaved = keep_unsaved
+        self._keys = dict(keys or {})
+        self._theme_wanted = theme
+        self._save_theme = save_theme
+        self._doing: set[asyncio.Task[None]] = set()
+
+    def on_mount(self) -> None:
+        """Show the main screen at once; it asks for the service afterwards."""
+        if self._theme_wanted in self.available_themes:
+            self.theme = self._theme_wanted
+        self.theme_changed_signal.subscribe(self, lambda theme: self._keep_theme(theme.name))
+        self._use_keys()
+        self._leave_well()
+        self.push_screen(MainScreen())
+        if self.unsaved:
+            self.say("What you were writing when the desk was closed is kept: n goes on with it.")
+
+    def _leave_well(self) -> None:
+        """Restore the terminal also when the system, or a closed window, ends the desk."""
+        for name in ("SIGTERM", "SIGHUP"):
+            with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
+                number = getattr(signal, name)
+                asyncio.get_running_loop().add_signal_handler(number, self._hang_up, number)
+
+    def _hang_up(self, number: int) -> None:
+        """Leave at once, since nobody can be asked; what is being written is kept for the next time."""
+        try:
+            for screen in self.screen_stack:
+                written = getattr(screen, "unsaved", "")
+                if written and self._keep_unsaved:
+                    self._keep_unsaved(written)
+        finally:
+            self.exit(return_code=128 + number)
+
+    async def action_quit(self) -> None:
+        """Leave, unless something that was written would be lost: then its question comes first."""
+        if isinstance(self.screen, ModalScreen) and getattr(self.screen, "dirty", False):
+            await self.screen.run_action("cancel")
+        else:
+            self.exit()
+
+    def _use_keys(self) -> None:
+        known = {binding.id for binding in every_key()}
+        for id in sorted(self._keys.keys() - known):
+            self.notify(
+                f"The setting keys.{id} is no key of the desk.", severity="warning", markup=False
+            )
+        self.set_keymap({id: keys for id, keys in self._keys.items() if id in known})
+
+    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:  # noqa: ARG002
+        """Say which keys of the settings have two meanings."""
+        names = ", ".join(sorted(binding.id or "" for binding in clashed_bindings))
+        self.notify(
+            f"Another setting in [keys] took the key of {names}.", severity="warning", markup=False
+        )
+
+    def _keep_theme(self, name: str) -> None:
+        if self._save_theme and name != self._theme_wanted:
+            self._theme_wanted = name
+            self._save_theme(name)
+
+    # The service
+
+    async def ask(self, work: Callable[[Service], T]) -> T:
+        """Return what the service answers; asked on a thread, so that the screen goes on."""
+        return await self.desk.ask(work)
+
+    def do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin something; what goes wrong in it is told, and the desk stays open."""
+        task = asyncio.create_task(self._done(work))
+        self._doing.add(task)
+        task.add_done_callback(self._doing.discard)
+        return task
+
+    async def settled(self) -> None:
+        """Wait until all that was begun is done: for tests."""
+        while self._doing:
+            await asyncio.wait(set(self._doing))
+
+    async def _done(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - the desk stays open, whatever happened
+            self.tell(error)
+
+    def tell(self, error: Exception) -> None:
+        """Tell a person what went wrong: in a sentence, and where the rest of it is written."""
+        if not self.is_running:
+            return
+        if isinstance(error, Busy):
+            words = f"Still busy: {error.holder} is writing. Nothing was changed; try again."
+        elif isinstance(error, MemdeskError):
+            words = str(error)
+        else:
+            log.error("something unexpected happened", exc_info=error)
+            words = f"Something unexpected happened ({type(error).__name__})."
+            words += f" What exactly is in {self._log_file}." if self._log_file else ""
+        self.notify(words, severity="error", timeout=ERROR_SECONDS, markup=False)
+
+    def say(self, words: str) -> None:
+        """Tell a person what happened, for a moment."""
+        self.notify(words, markup=False)
+
+    def copy(self, text: str, what: str) -> None:
+        """Put text on the clipboard, also over ssh."""
+        copy(self, text)
+        self.say(f"Copied {what}.")
+
+    async def answer_of(self, screen: Screen[R]) -> R | None:
+        """Open a screen over the desk and return what it is dismissed with."""
+        given: asyncio.Future[R | None] = asyncio.get_running_loop().create_future()
+
+        def give(answer: R | None) -> None:
+            if not given.done():
+                given.set_result(answer)
+
+        self.push_screen(screen, give)
+        return await given
+
+    def forget_unsaved(self) -> None:
+        """Keep what was being written last time no longer: it is saved."""
+        if self.unsaved and self._keep_unsaved:
+            self._keep_unsaved("")
+        self.unsaved = ""
+
+    # Going about
+
+    def go_to(self, place: Place) -> None:
+        """Show what is somewhere."""
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen):
+                screen.go_to(place)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Yield every action for the palette, and the themes."""
+        if isinstance(screen, MainScreen):
+            yield from screen.commands()
+        yield SystemCommand("Theme", "Choose the colours", self.action_change_theme)
+        yield SystemCommand("Quit", "Leave the desk", self.action_quit)
+
+    def _fatal_error(self) -> None:
+        """End in a sentence: a traceback of the screen would show what the memories say."""
+        error = self._exception
+        log.error("the desk ended", exc_info=error)
+        where = f"; what exactly is in {self._log_file}" if self._log_file else ""
+        self._exit_renderables.append(
+            f"memdesk: something unexpected happened ({type(error).__name__}){where}"
+        )
+        self._close_messages_no_wait()
+
+    async def on_unmount(self) -> None:
+        """Let the service go."""
+        await asyncio.to_thread(self.desk.close)

@@ -1,0 +1,97 @@
+"""Writing from the main screen: one change at a time, its wait told, its undo kept."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from memdesk.memory import new_id
+from memdesk.tui.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from memdesk.memory import Memory
+    from memdesk.service import Service
+
+T = TypeVar("T")
+_SLOW = 0.5
+"""Seconds after which a write is said to wait."""
+
+
+def _nowhere(_: object) -> str:
+    return ""
+
+
+def counted(many: int) -> str:
+    """Return a number of memories in words."""
+    return "1 memory" if many == 1 else f"{many:,} memories"
+
+
+class Writes(View):
+    """The main screen as far as it writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changes: list[tuple[str, str]] = []
+        """What was done here and can be taken back: (change, what it was), the last one last."""
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin an action; what goes wrong is told."""
+        self.desk_app.do(work)
+
+    async def write(
+        self,
+        verb: Callable[[Service, str], T],
+        done: str = "",
+        *,
+        at: Callable[[T], str] = _nowhere,
+    ) -> T:
+        """Return what a verb answers that is given the id of a change, and keep that for undo.
+
+        `done` says what was done, for a toast that offers to take it back; `at` tells from the
+        answer which memory the cursor is to go to.
+        """
+        change = new_id()
+        answer = await self._patiently(lambda service: verb(service, change))
+        self.changes.append((change, done))
+        if done:
+            self.desk_app.say(f"{done}\nPress u to undo.")
+        await self.renew(at=at(answer))
+        return answer
+
+    async def _patiently(self, work: Callable[[Service], T]) -> T:
+        """Do something that may wait for another process, and say for whom."""
+        told = asyncio.create_task(self._say_waiting())
+        try:
+            return await self.ask(work)
+        finally:
+            told.cancel()
+            self.wait_for("")
+
+    async def _say_waiting(self) -> None:
+        await asyncio.sleep(_SLOW)
+        self.wait_for("writing")
+        status = await self.ask(lambda service: service.status())
+        if status.holder:
+            self.wait_for(f"waiting for {status.holder}")
+
+    def action_undo(self) -> None:
+        """Take back the last change that was made here."""
+        if self.changes:
+            self.begin(self._undo())
+
+    async def _undo(self) -> None:
+        change, done = self.changes[-1]
+        answer = await self._patiently(lambda service: service.undo(change))
+        self.changes.remove((change, done))
+        words = f"Undone: {done[0].lower()}{done[1:]}" if done else "Undone."
+        if answer.conflicts:
+            words = f"{counted(len(answer.conflicts))} left: something else has changed it since."
+        self.desk_app.say(words)
+        await self.renew()
+
+    async def memories(self, ids: list[str]) -> tuple[Memory, ...]:
+        """Return memories as they are now."""
+        return await self.ask(lambda service: service.get(ids))
