@@ -48,7 +48,7 @@ def test_a_store_says_what_it_is(desk: Service, home: Path) -> None:
     """The stamp holds format, versions, epoch, device and model."""
     desk.remember(Draft("x"))
     told = json.loads((home / "store.json").read_text())
-    assert (told["format"], told["lancedb"]) == (2, VERSION)
+    assert (told["format"], told["lancedb"]) == (3, VERSION)
     assert told["passages"] == f"passages_{told['fingerprint']}_3"
     assert len({told["epoch"], told["device"]}) == 2
 
@@ -56,7 +56,7 @@ def test_a_store_says_what_it_is(desk: Service, home: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"format": 3, "memdesk": "9.9.9"}, r"newer memdesk \(9\.9\.9, format 3"),
+        ({"format": 99, "memdesk": "9.9.9"}, r"newer memdesk \(9\.9\.9, format 99"),
         ({"lancedb": "0.41.2"}, r"lancedb 0\.41\.2, and the installed"),
         ({"lancedb": "1.0.0"}, "would damage it"),
     ],

@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from memdesk.cli.terminal import say
 from memdesk.config import private_folder
 from memdesk.demo import connect_line
 
@@ -49,12 +50,15 @@ def show(desk: Desk) -> int:
             theme=_chosen(home).get("theme", ""),
             connect=connect_line(home),
             default_space=desk.settings.space,
+            activity=desk.settings.activity,
             log_file=str(logs / LOG),
             unsaved=_unsaved(home),
             keep_unsaved=lambda text: _keep_unsaved(home, text),
             save_theme=lambda theme: _choose(home, theme=theme),
         )
         app.run()
+    if app.ended_by:
+        say(app.ended_by)
     return app.return_code or 0
 
 

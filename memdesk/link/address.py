@@ -13,7 +13,7 @@ import sys
 HOME = "MEMDESK_HOME"
 """The environment variable that names the store's folder."""
 FILE = "daemon.json"
-PROTOCOL = 1
+PROTOCOL = 2
 """The version of the greeting; a daemon that speaks another one is not used."""
 LONGEST_LINE = 64 * 1024 * 1024
 """Bytes of the longest line that goes over the socket."""

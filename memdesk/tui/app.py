@@ -59,6 +59,7 @@ class MemdeskApp(App[None]):
         theme: str = "",
         connect: str = "",
         default_space: str = PERSONAL,
+        activity: bool = True,
         log_file: str = "",
         unsaved: str = "",
         keep_unsaved: Callable[[str], None] | None = None,
@@ -67,7 +68,8 @@ class MemdeskApp(App[None]):
         """Prepare the desk.
 
         `keys` gives bindings other keys, by their ids; `connect` is the line that connects a host,
-        shown while nothing is remembered; `default_space` is where new memories go; `log_file` is where unexpected errors are told in full;
+        shown while nothing is remembered; `default_space` is where new memories go; `activity`
+        says whether what hosts ask is logged; `log_file` is where unexpected errors are told in full;
         `keep_unsaved` hears what was being written when the window was closed, and `unsaved` is
         that of last time; `save_theme` hears of a theme that the person chose.
         """
@@ -76,6 +78,9 @@ class MemdeskApp(App[None]):
         self.glyphs = glyphs()
         self.connect = connect
         self.default_space = default_space
+        self.activity = activity
+        self.ended_by = ""
+        """What has ended the desk, in a sentence; empty when the person did."""
         self.overview: Overview | None = None
         """What there is to browse, as far as it is known."""
         self.unsaved = unsaved
@@ -210,9 +215,13 @@ class MemdeskApp(App[None]):
 
     def go_to(self, place: Place) -> None:
         """Show what is somewhere."""
-        for screen in self.screen_stack:
-            if isinstance(screen, MainScreen):
-                screen.go_to(place)
+        if self.main:
+            self.main.go_to(place)
+
+    @property
+    def main(self) -> MainScreen | None:
+        """The main screen, once it is there."""
+        return next((each for each in self.screen_stack if isinstance(each, MainScreen)), None)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield every action for the palette, and the themes."""
@@ -226,9 +235,7 @@ class MemdeskApp(App[None]):
         error = self._exception
         log.error("the desk ended", exc_info=error)
         where = f"; what exactly is in {self._log_file}" if self._log_file else ""
-        self._exit_renderables.append(
-            f"memdesk: something unexpected happened ({type(error).__name__}){where}"
-        )
+        self.ended_by = f"something unexpected happened ({type(error).__name__}){where}"
         self._close_messages_no_wait()
 
     async def on_unmount(self) -> None:

@@ -89,7 +89,7 @@ class BrowsePane(Vertical):
             if heading != headed:
                 headed = heading
                 yield Option("", disabled=True)
-                yield Option(Content.styled(heading, "bold $text-muted"), disabled=True)
+                yield Option(Content.styled(heading, "bold dim"), disabled=True)
             self._places[place.id] = place
             yield Option(_line(place, count), id=place.id)
 

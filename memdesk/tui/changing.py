@@ -17,7 +17,9 @@ from memdesk.tui.writes import Writes, counted
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from memdesk.answers import Overview
     from memdesk.tui.editor import Editor
+    from memdesk.tui.places import Place
 
 MANY = 50
 """So many memories go to the trash without a question."""
@@ -306,12 +308,15 @@ class Changing(Writes):
 
     def action_rename(self) -> None:
         """Rename the tag or space under the browse pane's cursor, or merge it into another."""
-        self.begin(self._rename())
+        if self.browse.current:
+            self.rename(self.browse.current)
 
-    async def _rename(self) -> None:
-        place = self.browse.current
-        if place is None or place.kind not in ("tag", "space"):
-            return
+    def rename(self, place: Place) -> None:
+        """Rename a tag or a space, or merge it into another."""
+        if place.changes:
+            self.begin(self._rename(place))
+
+    async def _rename(self, place: Place) -> None:
         what = "spaces" if place.kind == "space" else "tags"
         about = "A name that is in use already takes them in."
         told = await self._asked(f"Rename the {place.kind}", place.value, what, about)
@@ -330,12 +335,15 @@ class Changing(Writes):
 
     def action_delete_place(self) -> None:
         """Delete the tag or space under the browse pane's cursor, after a question."""
-        self.begin(self._delete_place())
+        if self.browse.current:
+            self.delete_place(self.browse.current)
 
-    async def _delete_place(self) -> None:
-        place, overview = self.browse.current, self.desk_app.overview
-        if place is None or overview is None or place.kind not in ("tag", "space"):
-            return
+    def delete_place(self, place: Place) -> None:
+        """Delete a tag or a space, after a question."""
+        if place.changes and self.desk_app.overview:
+            self.begin(self._delete_place(place, self.desk_app.overview))
+
+    async def _delete_place(self, place: Place, overview: Overview) -> None:
         space = place.kind == "space"
         many = (overview.spaces if space else overview.tags).get(place.value, 0)
         about = (

@@ -24,5 +24,6 @@ ASCII = Glyphs("*", "+", "o", ".", "!", "...", "^")
 
 def glyphs(encoding: str | None = None) -> Glyphs:
     """Return the signs that an encoding has; the locale's where none is given."""
-    used = (encoding or locale.getpreferredencoding(do_setlocale=False)).lower()
+    # Python speaks UTF-8 in the C locale, too; its terminal need not.
+    used = (encoding or locale.getencoding()).lower()
     return Glyphs() if used.replace("-", "") == "utf8" else ASCII

@@ -240,6 +240,7 @@ class MainScreen(Changing, Showing):
         """When the actions make sense that do not always."""
         return {
             "search": lambda: not self.search.has_focus,
+            "order": lambda: not self.in_inbox,
             "new": lambda: not (self.in_trash or self.in_inbox),
             "undo": lambda: bool(self.changes),
             "keep": lambda: self.in_inbox,
@@ -253,7 +254,7 @@ class MainScreen(Changing, Showing):
 
     def _place_changes(self) -> bool:
         place = self.browse.current
-        return place is not None and place.kind in ("tag", "space")
+        return place is not None and place.changes
 
     @property
     def _some(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Provider
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from textual.command import Hits
 
     from memdesk.answers import Overview
+    from memdesk.tui.app import MemdeskApp
 
 _TITLES = {
     "all": "All memories",
@@ -46,6 +47,11 @@ class Place:
     def title(self) -> str:
         """What a person calls it."""
         return _TITLES.get(self.kind) or f"{_PREFIX[self.kind]}{one_line(self.value)}"
+
+    @property
+    def changes(self) -> bool:
+        """Whether it can be renamed and deleted."""
+        return self.kind in ("tag", "space")
 
     @property
     def where(self) -> Filter:
@@ -85,7 +91,7 @@ class PlaceCommands(Provider):
     """Gives the palette every place that one can go to."""
 
     def _places(self) -> list[tuple[Place, str]]:
-        overview: Overview | None = getattr(self.app, "overview", None)
+        overview = self._desk.overview
         if overview is None:
             return []
         return [
@@ -98,13 +104,24 @@ class PlaceCommands(Provider):
             yield DiscoveryHit(content(words), self._goer(place), words, "Show what is there")
 
     async def search(self, query: str) -> Hits:
-        """Yield the places whose names match."""
+        """Yield the places whose names match, and what can be done to them."""
         matcher = self.matcher(query)
-        for place, words in self._places():
-            # The matcher's own highlighting would read the name of a tag as markup.
-            if (score := matcher.match(words)) > 0:
-                goer = self._goer(place)
-                yield Hit(score, content(words), goer, words, "Show what is there")
+        for place, going in self._places():
+            for words, about, verb in self._verbs(place, going):
+                # The matcher's own highlighting would read the name of a tag as markup.
+                if (score := matcher.match(words)) > 0:
+                    yield Hit(score, content(words), verb, words, about)
+
+    def _verbs(self, place: Place, going: str) -> Iterator[tuple[str, str, Callable[[], None]]]:
+        """Yield (name, what it does, how to do it)."""
+        yield going, "Show what is there", self._goer(place)
+        if place.changes and (main := self._desk.main):
+            yield f"Rename {place.title}", "Or merge it into another", partial(main.rename, place)
+            yield f"Delete {place.title}", "Asks first", partial(main.delete_place, place)
 
     def _goer(self, place: Place) -> Callable[[], None]:
-        return partial(self.app.go_to, place)  # type: ignore[attr-defined]
+        return partial(self._desk.go_to, place)
+
+    @property
+    def _desk(self) -> MemdeskApp:
+        return cast("MemdeskApp", self.app)

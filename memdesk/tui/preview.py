@@ -119,7 +119,7 @@ def concern_words(concern: Concern) -> Content:
         first = max(0, start - _AROUND)
         text = concern.memory.text[first : end + _AROUND]
         parts.append(content(flat(text), (start - first, end - first)))
-    return Content("\n").join([*parts, Content.styled(keys, "$text-muted")])
+    return Content("\n").join([*parts, Content.styled(keys, "dim")])
 
 
 def _text(memory: Memory) -> str:

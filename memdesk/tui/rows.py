@@ -45,7 +45,7 @@ def line(row: Row, glyphs: Glyphs, *, marked: bool) -> Content:
     sign = glyphs.marked if marked else glyphs.pinned if memory.pinned else " "
     at = memory.when if row.hit else memory.created_at
     lead = f"{sign}{age(at, now()):>{_AGE}}  "
-    return Content.assemble((lead, "$text-muted"), _words(row, glyphs))
+    return Content.assemble((lead, "dim"), _words(row, glyphs))
 
 
 def _words(row: Row, glyphs: Glyphs) -> Content:

@@ -59,7 +59,9 @@ class Showing(Writes):
     async def _activity(self) -> None:
         from memdesk.tui.activity import ActivityScreen
 
-        ids = await self.desk_app.answer_of(ActivityScreen(self._heard, self._titles))
+        ids = await self.desk_app.answer_of(
+            ActivityScreen(self._heard, self._titles, off=not self.desk_app.activity)
+        )
         if ids:
             self.show_memories(ids)
 

@@ -35,6 +35,7 @@ SLOW = 0.3
 """Seconds after which a search is said to be under way."""
 _LISTEN = 5.0
 _AGAIN = 1.0
+_REST = 0.3
 
 
 class View(Screen[None]):
@@ -232,6 +233,7 @@ class View(Screen[None]):
                 if newest != seen or self._trouble:
                     seen = newest
                     await self.renew()
+                    await asyncio.sleep(_REST)  # a burst of saves is shown a few times a second
             except MemdeskError as error:
                 if not self.is_attached:
                     return

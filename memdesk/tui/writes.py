@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from memdesk.answers import Changed
+from memdesk.errors import Busy, MemdeskError, StoreError
 from memdesk.memory import new_id
 from memdesk.tui.view import View
 
@@ -55,7 +58,8 @@ class Writes(View):
         """
         change = new_id()
         answer = await self._patiently(lambda service: verb(service, change))
-        self.changes.append((change, done))
+        if not isinstance(answer, Changed) or answer.done:  # else there is nothing to take back
+            self.changes.append((change, done))
         if done:
             self.desk_app.say(f"{done}\nPress u to undo.")
         await self.renew(at=at(answer))
@@ -73,9 +77,10 @@ class Writes(View):
     async def _say_waiting(self) -> None:
         await asyncio.sleep(_SLOW)
         self.wait_for("writing")
-        status = await self.ask(lambda service: service.status())
-        if status.holder:
-            self.wait_for(f"waiting for {status.holder}")
+        with suppress(MemdeskError):  # the write itself tells what is wrong
+            status = await self.ask(lambda service: service.status())
+            if status.holder:
+                self.wait_for(f"waiting for {status.holder}")
 
     def action_undo(self) -> None:
         """Take back the last change that was made here."""
@@ -83,9 +88,12 @@ class Writes(View):
             self.begin(self._undo())
 
     async def _undo(self) -> None:
-        change, done = self.changes[-1]
-        answer = await self._patiently(lambda service: service.undo(change))
-        self.changes.remove((change, done))
+        change, done = self.changes.pop()
+        try:
+            answer = await self._patiently(lambda service: service.undo(change))
+        except (Busy, StoreError):
+            self.changes.append((change, done))
+            raise
         words = f"Undone: {done[0].lower()}{done[1:]}" if done else "Undone."
         if answer.conflicts:
             words = f"{counted(len(answer.conflicts))} left: something else has changed it since."
