@@ -30,9 +30,8 @@ _MAX_LOG = 1024 * 1024
 def at_a_terminal() -> bool:
     """Return whether a screen can be shown: a person sits at both ends, at a terminal that can move its cursor."""
     ends = (sys.stdin, sys.stdout, sys.stderr)
-    return all(end is not None and end.isatty() for end in ends) and os.environ.get(
-        "TERM", "dumb"
-    ) not in ("dumb", "unknown")
+    able = sys.platform == "win32" or os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    return able and all(end is not None and end.isatty() for end in ends)
 
 
 def show(desk: Desk) -> int:
