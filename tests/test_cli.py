@@ -67,10 +67,10 @@ def test_every_parameter_is_explained() -> None:
 
 
 def test_without_a_command_it_helps(cli: Cli) -> None:
-    """Plain `memdesk` lists the commands and says what is still to come."""
+    """Plain `memdesk` lists the commands where no screen can be shown, and says so."""
     done = cli.ok()
     assert "add, remember" in done.out
-    assert "later version" in done.err
+    assert "needs a terminal" in done.err
 
 
 def test_aliases_are_one_command() -> None:

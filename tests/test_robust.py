@@ -26,6 +26,7 @@ from served import direct_only
 from memdesk import __version__
 from memdesk.cli.root import open_service
 from memdesk.errors import StoreError
+from memdesk.link.address import PROTOCOL
 from memdesk.link.client import ServiceClient
 from memdesk.link.visit import ask
 from memdesk.lock import WriterLock
@@ -287,7 +288,7 @@ def _other(home: Home, version: str, protocol: int) -> Session:
 
 def test_a_daemon_of_an_older_protocol_is_replaced(real: Home) -> None:
     """A new host starts one that it can talk to."""
-    with _other(real, "0.0.1", 0) as older, real.opened() as host:
+    with _other(real, "0.0.1", PROTOCOL - 1) as older, real.opened() as host:
         assert older.finish(SOON) == 0
         assert real.address.version == __version__
         assert "What is always" in host.call("profile")
@@ -296,13 +297,13 @@ def test_a_daemon_of_an_older_protocol_is_replaced(real: Home) -> None:
 
 def test_a_daemon_of_a_newer_protocol_is_left_alone(real: Home) -> None:
     """A host of this version is served in its own process, and told why."""
-    with _other(real, "9.9.9", 2) as newer, real.opened() as host:
+    with _other(real, "9.9.9", PROTOCOL + 1) as newer, real.opened() as host:
         host.hear("serving without a daemon: the one that serves is memdesk 9.9.9")
         assert "What is always" in host.call("profile")
         assert (real.daemon, newer.process.poll()) == (newer.process.pid, None)
 
 
-@pytest.mark.parametrize(("version", "protocol"), [("0.0.1", 0), ("9.9.9", 2)])
+@pytest.mark.parametrize(("version", "protocol"), [("0.0.1", PROTOCOL - 1), ("9.9.9", PROTOCOL + 1)])
 def test_stop_ends_a_daemon_of_any_protocol(real: Home, version: str, protocol: int) -> None:
     """Whoever wants to be rid of it needs no program of its version."""
     with _other(real, version, protocol) as daemon:

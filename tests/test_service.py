@@ -761,7 +761,7 @@ def test_stats_count_the_store(desk: Service) -> None:
     assert stats.tags == {"x": 2, "y": 1}
     assert stats.kinds == {"fact": 1, "note": 1}
     assert stats.spaces == {"personal": 1, "work": 1}
-    assert (stats.passages, stats.pending, stats.seq, stats.format) == (3, 0, 4, 2)
+    assert (stats.passages, stats.pending, stats.seq, stats.format) == (3, 0, 4, 3)
 
 
 # The folder

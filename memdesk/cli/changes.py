@@ -125,6 +125,7 @@ def purge(desk: Desk, ids: tuple[str, ...], *, yes: bool, json_: bool) -> None:
     Asks first. Prints the ids that this changed.
     """
     if not yes:
+        must_answer("erase")
         what = how_many(len(desk.service.get(ids)))
         ask_first("erase", f"Erase {what} for good, history included? This cannot be undone.")
     show_changed(desk.service.purge(ids), "erased for good", json_=json_, undo=False)
@@ -137,9 +138,14 @@ def how_many(memories: int) -> str:
 
 def ask_first(doing: str, question: str) -> None:
     """Ask the person whether to go on; raises `UsageError` where nobody can answer."""
+    must_answer(doing)
+    click.confirm(one_line(question), abort=True, err=True)
+
+
+def must_answer(doing: str) -> None:
+    """Raise `UsageError` where nobody can answer whether to go on with `doing`."""
     if not _at_a_terminal():
         raise click.UsageError(f"nobody is here to answer: {doing} without asking by --yes")
-    click.confirm(one_line(question), abort=True, err=True)
 
 
 def _at_a_terminal() -> bool:

@@ -173,8 +173,9 @@ def answered(
 ) -> Recalled:
     """Return the hits that fit the budget, or only the nearest miss where nothing is certain."""
     certain = certainty([ranked for ranked, _ in found], nearest)
-    least = wanted.tail * found[0][1].score if found else 0.0
-    hits = [hit for _, hit in found[: wanted.limit] if hit.score >= least]
+    hits = [hit for _, hit in found[: wanted.limit]]
+    if wanted.tail:
+        hits = [hit for hit in hits if hit.score >= wanted.tail * hits[0].score]
     if certain < wanted.floor:
         return Recalled((), certainty=certain, nearest=hits[0] if hits else None)
     return Recalled(within(hits, wanted.max_tokens), certainty=certain)

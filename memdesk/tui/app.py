@@ -19,6 +19,7 @@ from memdesk.tui.glyphs import glyphs
 from memdesk.tui.keys import APP_KEYS, every_key
 from memdesk.tui.main import MainScreen
 from memdesk.tui.places import PlaceCommands
+from memdesk.tui.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -183,11 +184,11 @@ class MemdeskApp(App[None]):
             log.error("something unexpected happened", exc_info=error)
             words = f"Something unexpected happened ({type(error).__name__})."
             words += f" What exactly is in {self._log_file}." if self._log_file else ""
-        self.notify(words, severity="error", timeout=ERROR_SECONDS, markup=False)
+        self.notify(plain(words), severity="error", timeout=ERROR_SECONDS, markup=False)
 
     def say(self, words: str) -> None:
         """Tell a person what happened, for a moment."""
-        self.notify(words, markup=False)
+        self.notify(plain(words), markup=False)
 
     def copy(self, text: str, what: str) -> None:
         """Put text on the clipboard, also over ssh."""

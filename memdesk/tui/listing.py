@@ -91,8 +91,8 @@ def title(wish: Wish, count: int) -> str:
     return f"{wish.place.title} · {'oldest' if wish.turned else 'newest'} first"
 
 
-def nothing(wish: Wish, *, empty: bool, connect: str) -> str:
-    """Return what to say where there is nothing to show; `empty` when nothing at all is remembered."""
+def nothing(wish: Wish, *, connect: str) -> str:
+    """Return what to say where there is nothing to show; `connect` is the line that connects a host."""
     if wish.searches:
         words = f"No memory matches “{wish.query.strip()}”. esc clears the search."
         if wish.place not in (ALL, INBOX):
@@ -104,7 +104,7 @@ def nothing(wish: Wish, *, empty: bool, connect: str) -> str:
         return "Nothing waits for you."
     if wish.place.kind == "trash":
         return "The trash is empty."
-    if empty:
+    if wish.place == ALL:
         words = "Nothing remembered yet.\n\nn writes the first memory."
         return f"{words}\nOr connect a host:\n\n{connect}" if connect else words
     return f"There is nothing in {wish.place.title}. esc shows all."

@@ -78,8 +78,10 @@ class MainScreen(Changing, Showing):
         self.desk_app.do(self._warm())
 
     async def _warm(self) -> None:
-        """Have the model loaded before the first search or the first memory waits for it."""
+        """Have the model loaded before a search waits for it, and tell what is wrong with the store."""
         await self.ask(lambda service: service.warm())
+        stats = await self.ask(lambda service: service.stats())
+        self.tell_notes(" · ".join(stats.notes))
 
     def on_screen_suspend(self) -> None:
         """Show no keys while something is over the desk: they would not work."""

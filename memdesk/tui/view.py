@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from memdesk.errors import MemdeskError
+from memdesk.errors import Invalid, MemdeskError
 from memdesk.tui.browse import BrowsePane
 from memdesk.tui.latest import Latest
 from memdesk.tui.listing import MOST_LOADED, PAGE, Shown, Wish, look, nothing, title
@@ -102,6 +102,9 @@ class View(Screen[None]):
         slowly = asyncio.get_running_loop().call_later(SLOW, self._say_searching, wish)
         try:
             shown = await self.ask(lambda service: look(service, wish))
+        except Invalid as error:  # such as a question that is too long
+            self.desk_app.tell(error)
+            return
         except MemdeskError as error:
             self._failed(error)
             return
@@ -137,10 +140,7 @@ class View(Screen[None]):
         empty = self.query_one("#nothing", Static)
         empty.display = not rows and not self._waiting
         if not rows:
-            overview = self.desk_app.overview
-            bare = overview is not None and not overview.live
-            words = nothing(self.shown.wish, empty=bare, connect=self.desk_app.connect)
-            empty.update(content(words))
+            empty.update(content(nothing(self.shown.wish, connect=self.desk_app.connect)))
 
     def _where(self) -> str:
         newer = f"{self._newer} new {self.desk_app.glyphs.newer}" if self._newer else ""
@@ -178,9 +178,13 @@ class View(Screen[None]):
 
     def _tell_degraded(self, why: str) -> None:
         """Say in a line of its own that meaning is not searched by."""
+        self.tell_notes(f"Searching by words only: {why}" if why else "")
+
+    def tell_notes(self, words: str) -> None:
+        """Say in a line of its own what a person should know of the store; nothing to say hides it."""
         banner = self.query_one("#banner", Static)
-        banner.update(content(one_line(f"Searching by words only: {why}")))
-        banner.set_class(bool(why), "-shown")
+        banner.update(content(one_line(words)))
+        banner.set_class(bool(words), "-shown")
 
     def _failed(self, error: MemdeskError) -> None:
         """Say what keeps the desk from showing anything, and how to go on; lines that are there stay."""
@@ -226,7 +230,7 @@ class View(Screen[None]):
 
     async def live(self) -> None:
         """Show what any process changes, for as long as the desk is open."""
-        seen = -1
+        seen, told = -1, False
         while self.is_attached:
             try:
                 newest = await self.ask(partial(_await_change, seen))
@@ -238,6 +242,11 @@ class View(Screen[None]):
                 if not self.is_attached:
                     return
                 self._failed(error)
+                await asyncio.sleep(_AGAIN)
+            except Exception as error:  # noqa: BLE001 - told once; what comes after it is shown
+                if not told:
+                    self.desk_app.tell(error)
+                told = True
                 await asyncio.sleep(_AGAIN)
 
     def action_retry(self) -> None:

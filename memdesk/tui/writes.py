@@ -98,7 +98,8 @@ class Writes(View):
         if answer.conflicts:
             words = f"{counted(len(answer.conflicts))} left: something else has changed it since."
         self.desk_app.say(words)
-        await self.renew()
+        # What came back is shown, wherever the cursor was.
+        await self.renew(at=next(iter(answer.done), ""))
 
     async def memories(self, ids: list[str]) -> tuple[Memory, ...]:
         """Return memories as they are now."""
