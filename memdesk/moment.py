@@ -14,6 +14,8 @@ from memdesk.errors import Invalid
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from memdesk.memory import Memory
+
 _ISO = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2})(?:[T ](?P<clock>\d{2}:\d{2}"
     r"(?::\d{2}(?:\.\d{1,6})?)?)\s*(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?)?)?)?"
@@ -127,6 +129,19 @@ def local_time(at: datetime, offset_min: int | None) -> datetime:
         return at.astimezone(timezone(timedelta(minutes=offset_min or 0)))
     except OverflowError:  # the calendar begins with the year 1
         return at
+
+
+_SHAPES = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}
+
+
+def happened_words(memory: Memory) -> str:
+    """Return when a memory's thing happened, in its writer's time, as exactly as is known; or nothing."""
+    if memory.happened_at is None:
+        return ""
+    shape = _SHAPES.get(memory.happened_precision or "")
+    if shape is None:
+        return wall_clock(memory.happened_at).strftime("%Y-%m-%d %H:%M:%S")
+    return local_time(memory.happened_at, memory.utc_offset_min).strftime(shape)
 
 
 def _precision(part: dict[str, str | None]) -> str:

@@ -65,9 +65,7 @@ def ask(
     asks_assistant = any(word[0] in _ADDRESSED for word in every)
     looked_for = _each_once(telling or every)
     id = text.strip().lower() if typing and _ID.fullmatch(text.strip()) else ""
-    return Question(
-        looked_for, bool(telling), asks_when, asks_assistant, tuple(periods), begun, id
-    )
+    return Question(looked_for, bool(telling), asks_when, asks_assistant, tuple(periods), begun, id)
 
 
 def _each_once(every: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:

@@ -33,7 +33,23 @@ _HASH_STARTS = range(6, 13)
 _COMPOUND = range(12, 41)
 """Letters of a word that may be one of several: Datenbankmigration, Zahnarzttermin."""
 _LAST = re.compile(rf"(?:[^\W_{UNSPACED}]|[\u0900-\u0963\u0966-\u0dff]){{2,}}\Z")
-_ENDINGS = ("s", "es", "d", "ed", "g", "ng", "ing", "y", "ly", "n", "on", "ion", "ss", "ess", "ness")
+_ENDINGS = (
+    "s",
+    "es",
+    "d",
+    "ed",
+    "g",
+    "ng",
+    "ing",
+    "y",
+    "ly",
+    "n",
+    "on",
+    "ion",
+    "ss",
+    "ess",
+    "ness",
+)
 """What English stems are without; enough, since the next letters will tell."""
 BEGINNING = "*"
 """Ends a term that stands for all that begin like it; no other one has it."""

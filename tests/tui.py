@@ -25,7 +25,7 @@ from memdesk.tui.desk import Desk
 from memdesk.tui.main import MainScreen
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     import pytest
     from textual.app import App
@@ -324,18 +324,35 @@ async def _person(
         yield person
 
 
+def with_person(
+    service: object,
+    scene: Callable[[Person], Awaitable[None]],
+    size: tuple[int, int] = NARROW,
+) -> None:
+    """Open the desk in front of a service, and play a scene before it."""
+
+    async def play() -> None:
+        async with opened(desk_app(cast("Service", service)), size) as person:
+            await scene(person)
+
+    run(play())
+
+
 class SlowService:
-    """A service whose searches wait until they are let go, and are counted."""
+    """A service whose searches wait until they are let through, and are counted."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self.go = threading.Event()
-        """Set while searches are answered at once."""
+        self._gate = threading.Semaphore(0)
         self.asked: list[str] = []
         """What was searched for, in order."""
         self.now, self.most = 0, 0
         """How many searches are under way, and were at most."""
         self._counting = threading.Lock()
+
+    def let(self, many: int) -> None:
+        """Let so many searches through."""
+        self._gate.release(many)
 
     def recall(self, query: str, **more: Any) -> Recalled:
         """Answer once that is allowed."""
@@ -344,7 +361,7 @@ class SlowService:
             self.now += 1
             self.most = max(self.most, self.now)
         try:
-            assert self.go.wait(DEADLINE)
+            assert self._gate.acquire(timeout=DEADLINE)
             return self._service.recall(query, **more)
         finally:
             with self._counting:
@@ -361,6 +378,8 @@ class DyingService:
         self._service = service
         self.failing: dict[str, Exception] = {}
         """What verbs raise, by their names."""
+        self.failed = 0
+        """How many have."""
 
     def __getattr__(self, name: str) -> Any:
         verb = getattr(self._service, name)
@@ -369,6 +388,7 @@ class DyingService:
 
         def failing(*given: Any, **more: Any) -> Any:
             if error := self.failing.get(name):
+                self.failed += 1
                 raise error
             return verb(*given, **more)
 

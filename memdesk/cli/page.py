@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from memdesk.cli.terminal import columns_of, fit, one_line, put, width
 from memdesk.memory import LIVE, PERSONAL, now
-from memdesk.moment import age
+from memdesk.moment import age, happened_words
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 _WORD_COLUMNS = 30
 """What a word that matched may take of a line; a run without spaces may be a whole sentence."""
-_PRECISE = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}
 
 
 def put_line(memory: Memory) -> None:
@@ -124,7 +122,7 @@ def _fields(memory: Memory) -> list[tuple[str, str]]:
         ("state", memory.state),
         ("tags", ", ".join(memory.tags)),
         ("audience", ", ".join(memory.audience)),
-        ("happened", _happened(memory)),
+        ("happened", happened_words(memory)),
         ("remembered", _time(memory.created_at)),
         ("revised", _time(memory.updated_at) if memory.updated_at != memory.created_at else ""),
         ("expires", _time(memory.expires_at) if memory.expires_at else ""),
@@ -136,16 +134,6 @@ def _fields(memory: Memory) -> list[tuple[str, str]]:
         ("metadata", memory.metadata if memory.metadata != "{}" else ""),
     ]
     return [(name, value) for name, value in told if value]
-
-
-def _happened(memory: Memory) -> str:
-    """In the writer's own time, as exactly as it is known."""
-    if memory.happened_at is None:
-        return ""
-    shape = _PRECISE.get(memory.happened_precision or "")
-    if shape is None:
-        return _time(memory.happened_at)
-    return (memory.happened_at + timedelta(minutes=memory.utc_offset_min or 0)).strftime(shape)
 
 
 def _time(moment: datetime) -> str:

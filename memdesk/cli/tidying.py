@@ -147,7 +147,8 @@ def merge(desk: Desk, keep: str, drop: str, text: tuple[str, ...], *, json_: boo
 
     With a TEXT it has that from now on; `-` reads it from a pipe. Prints the ids that this changed.
     """
-    merged = desk.service.merge(keep, drop, given_text(text, None))
+    new = given_text(text, None)
+    merged = desk.service.merge(keep, drop, None if new is None else Edit(text=new))
     show_changed(merged, "made one", json_=json_)
     finish_passages(desk.service)
 

@@ -323,17 +323,20 @@ class Service:
         self,
         keep: str,
         drop: str,
-        text: str | None = None,
+        edit: Edit | None = None,
         *,
+        bases: tuple[int, int] | None = None,
         actor: str = "person",
         change: str | None = None,
         fresh: bool = False,
     ) -> Changed:
-        """Make two live memories one: `keep` has the tags of both and `text`, and takes the place of `drop`.
+        """Make two live memories one: `keep` has what either told, and takes the place of `drop`.
 
-        Without a text it keeps its own. Raises `NotFound`, or `Conflict` when one is not live.
+        What `edit` gives wins. Else it has its own text and fields, the tags of both, the later
+        expiry, and goes only where both may go. `bases` are the seqs of the revisions, as with
+        `revise`. Raises `NotFound`, or `Conflict` when one is not live.
         """
-        return tidying.merge(self._core, keep, drop, actor, change, text=text, fresh=fresh)
+        return tidying.merge(self._core, keep, drop, edit, actor, change, bases=bases, fresh=fresh)
 
     def revert(
         self,

@@ -26,6 +26,7 @@ from memdesk.service import indexing
 from memdesk.service.drafting import edited, flagged
 from memdesk.service.writing import (
     change_all,
+    check_base,
     check_live,
     checked_change,
     done_before,
@@ -201,13 +202,18 @@ def merge(
     core: Core,
     keep: str,
     drop: str,
+    edit: Edit | None,
     actor: str,
     change: str | None,
     *,
-    text: str | None = None,
+    bases: tuple[int, int] | None = None,
     fresh: bool = False,
 ) -> Changed:
-    """Make two live memories one: `drop` is replaced by `keep`, which has what either told."""
+    """Make two live memories one: `drop` is replaced by `keep`, which has what either told.
+
+    What `edit` gives wins over that. Raises `Conflict` when one is not live, or has another revision
+    than the one with its seq of `bases`.
+    """
     keep, drop, change = check_id(keep, "keep"), check_id(drop, "drop"), checked_change(change)
     if keep == drop:
         raise Invalid("drop", "is the memory to keep itself; name another one")
@@ -215,18 +221,21 @@ def merge(
         if change and not fresh and (done := done_before(write.store, change)):
             return Changed(change, done)
         kept, dropped = existing(write.store, [keep, drop])
-        check_live(kept)
-        check_live(dropped)
-        edit = Edit(text=text, add_tags=dropped.tags)
-        whole = kept if edit == Edit() else edited(kept, edit, write.at)
+        for memory, base in zip((kept, dropped), bases or (None, None), strict=True):
+            check_live(memory)
+            check_base(write.store, memory, base)
+        whole = _with_both(kept, dropped)
+        if edit not in (None, Edit()):
+            whole = edited(whole, edit, write.at)
         replaced = replace(dropped, state=REPLACED, replaced_by=keep)
-        rewrite(core, write, [(kept, _with_both(whole, dropped)), (dropped, replaced)])
+        rewrite(core, write, [(kept, whole), (dropped, replaced)])
     indexing.embed_in_background(core)
     return Changed(write.change, (keep, drop))
 
 
 def _with_both(kept: Memory, dropped: Memory) -> Memory:
-    """Return the memory with what only the other one knew."""
+    """Return the memory with what only the other one knew, as private as the two together."""
+    both = (kept.expires_at, dropped.expires_at)
     if kept.happened_at is None:
         kept = replace(
             kept,
@@ -234,8 +243,14 @@ def _with_both(kept: Memory, dropped: Memory) -> Memory:
             happened_precision=dropped.happened_precision,
             utc_offset_min=dropped.utc_offset_min,
         )
-    pinned = kept.pinned or dropped.pinned
-    return replace(kept, pinned=pinned, replaces=kept.replaces or dropped.id)
+    return replace(
+        kept,
+        tags=clean_tags((*kept.tags, *dropped.tags)),
+        audience=tuple(each for each in kept.audience if each in dropped.audience),
+        expires_at=max((at for at in both if at), default=None) if all(both) else None,
+        pinned=kept.pinned or dropped.pinned,
+        replaces=kept.replaces or dropped.id,
+    )
 
 
 def revert(

@@ -176,10 +176,7 @@ def revise(
         if change and not fresh and (first := written_by(write.store, change, id)):
             return first
         check_live(before)
-        if base is not None and before.seq != base:
-            raise Conflict(
-                id, f"revised by {before.actor}; look at it as it is now, then revise it again"
-            )
+        check_base(write.store, before, base)
         after = edited(before, edit, write.at)
         if after == before:
             return before
@@ -192,6 +189,15 @@ _STATE_WORDS = {
     TRASHED: "it is in the trash; restore it first",
     REPLACED: "another memory took its place; revise that one, or restore this one first",
 }
+
+
+def check_base(store: Store, memory: Memory, base: int | None) -> None:
+    """Raise `Conflict` when a memory has another revision by now than the one with the seq `base`."""
+    if base is not None and memory.seq != base:
+        raise Conflict(
+            memory.id,
+            f"revised by {memory.actor}; look at it as it is now, then do that again",
+        )
 
 
 def check_live(memory: Memory) -> None:

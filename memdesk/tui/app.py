@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import logging
 import signal
+import traceback
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.app import App, SystemCommand
-from textual.screen import ModalScreen
 
 from memdesk.errors import Busy, MemdeskError
 from memdesk.memory import PERSONAL
@@ -123,9 +123,9 @@ class MemdeskApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave, unless something that was written would be lost: then its question comes first."""
-        if isinstance(self.screen, ModalScreen) and getattr(self.screen, "dirty", False):
+        if getattr(self.screen, "dirty", False):
             await self.screen.run_action("cancel")
-        else:
+        elif not any(getattr(screen, "dirty", False) for screen in self.screen_stack):
             self.exit()
 
     def _use_keys(self) -> None:
@@ -177,11 +177,11 @@ class MemdeskApp(App[None]):
         if not self.is_running:
             return
         if isinstance(error, Busy):
-            words = f"Still busy: {error.holder} is writing. Nothing was changed; try again."
+            words = f"Still busy: {error}."
         elif isinstance(error, MemdeskError):
             words = str(error)
         else:
-            log.error("something unexpected happened", exc_info=error)
+            log.error("something unexpected happened: %s", _trace(error))
             words = f"Something unexpected happened ({type(error).__name__})."
             words += f" What exactly is in {self._log_file}." if self._log_file else ""
         self.notify(plain(words), severity="error", timeout=ERROR_SECONDS, markup=False)
@@ -234,7 +234,7 @@ class MemdeskApp(App[None]):
     def _fatal_error(self) -> None:
         """End in a sentence: a traceback of the screen would show what the memories say."""
         error = self._exception
-        log.error("the desk ended", exc_info=error)
+        log.error("the desk ended: %s", _trace(error) if error else "")
         where = f"; what exactly is in {self._log_file}" if self._log_file else ""
         self.ended_by = f"something unexpected happened ({type(error).__name__}){where}"
         self._close_messages_no_wait()
@@ -242,3 +242,9 @@ class MemdeskApp(App[None]):
     async def on_unmount(self) -> None:
         """Let the service go."""
         await asyncio.to_thread(self.desk.close)
+
+
+def _trace(error: BaseException) -> str:
+    """Return where an error came from and of which type it is, without its words: they may be a memory's."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"{type(error).__name__}\n{frames}"

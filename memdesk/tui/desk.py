@@ -7,6 +7,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from memdesk.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,6 +26,7 @@ class Desk:
         self._open = open_service
         self._opening = threading.Lock()
         self._service: Service | None = None
+        self._closed = False
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="memdesk-desk")
 
     @property
@@ -40,12 +43,16 @@ class Desk:
 
     def _opened(self) -> Service:
         with self._opening:
+            if self._closed:
+                raise StoreError("this desk has been closed; open it again")
             if self._service is None:
                 self._service = self._open()
             return self._service
 
     def close(self) -> None:
         """Let everything go: what waits for a change stops waiting."""
-        if self._service:
-            self._service.close()
+        with self._opening:  # a service that is just being opened is closed, too
+            self._closed = True
+            if self._service:
+                self._service.close()
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -16,7 +16,7 @@ from memdesk.tui.conflict import MINE, THEIRS, ConflictDialog
 from memdesk.tui.dialog import Dialog
 from memdesk.tui.external import edit_outside
 from memdesk.tui.keys import EDITOR_KEYS
-from memdesk.tui.plain import content, plain
+from memdesk.tui.plain import content, one_line, plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -47,16 +47,18 @@ class Editor(Dialog[bool]):
         spaces: Sequence[str] = (),
         remotes: Sequence[str] = (),
         theirs: Callable[[], Awaitable[str]] | None = None,
+        text: str | None = None,
     ) -> None:
         """`save` raises what goes wrong; the sequences complete what is written in the lines.
 
         Where it raises `Conflict`, `theirs` gives the text of now, to be shown beside this one;
-        a `save` after that is meant to replace it.
+        a `save` after that is meant to replace it. `text` stands there unsaved already.
         """
         super().__init__(title)
         self._written = written
         self._saver = save
         self._theirs = theirs
+        self._begun = text
         self._names = {"tags": tags, "kind": kinds, "space": spaces, "audience": remotes}
         self._shown = _lines(written)
         self._saving = False
@@ -91,6 +93,8 @@ class Editor(Dialog[bool]):
 
     def on_mount(self) -> None:
         """Let the person write at the end of the text."""
+        if self._begun is not None:
+            self._area.text = _tame(self._begun)
         self._area.focus()
         self._area.move_cursor(self._area.document.end)
         self._count()
@@ -205,7 +209,8 @@ class Editor(Dialog[bool]):
 
     def action_external(self) -> None:
         """Go on in the person's own editor."""
-        self.desk.do(self._edit_outside())
+        if not self._saving:
+            self.desk.do(self._edit_outside())
 
     async def _edit_outside(self) -> None:
         text = await edit_outside(self.app, self._area.text)
@@ -234,8 +239,8 @@ def _lines(written: Written) -> dict[str, str]:
     return {
         "text": _tame(written.text),
         "tags": line_of(written.tags).strip(),
-        "kind": content(written.kind).plain.strip(),
-        "space": content(written.space).plain.strip(),
+        "kind": one_line(written.kind),
+        "space": one_line(written.space),
         "audience": line_of(written.audience).strip(),
         "expires": content(written.expires).plain.strip(),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,9 @@ def _edited(app: App[Any], text: str) -> str | None:
         file = Path(folder) / "memory.md"
         _write(file, text)
         with app.suspend():
-            code = subprocess.run([*command, str(file)], check=False).returncode
+            # Descriptor 2 may be a log (cli/screen.py): the editor belongs to the terminal.
+            ended = subprocess.run([*command, str(file)], check=False, stderr=sys.__stderr__)
+            code = ended.returncode
         if code:
             _tell(app, f"{command[0]} ended with an error ({code}); nothing was changed.")
             return None

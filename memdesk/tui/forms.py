@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from memdesk.memory import PERSONAL, Draft, Edit, Memory
 
@@ -27,22 +27,24 @@ class Written:
     """As it was written, ISO 8601; empty means never."""
 
     @classmethod
-    def of(
-        cls, memory: Memory, *, text: str | None = None, tags: tuple[str, ...] | None = None
-    ) -> Written:
-        """Return what is written in a memory, with another text or other tags where they are given."""
-        return cls(
-            memory.text if text is None else text,
-            memory.tags if tags is None else tags,
+    def of(cls, memory: Memory, **other: Any) -> Written:
+        """Return what is written in a memory; `other` stands in place of fields of it."""
+        written = cls(
+            memory.text,
+            memory.tags,
             memory.kind,
             memory.space,
             memory.audience,
             moment_words(memory.expires_at),
         )
+        return replace(written, **other)
 
     def edit(self, before: Memory) -> Edit:
         """Return what makes this of a memory; what is the same in both is left alone."""
-        was = Written.of(before)
+        return self.changes(Written.of(before))
+
+    def changes(self, was: Written) -> Edit:
+        """Return what was changed of what was written before."""
         return Edit(
             text=_other(was.text, self.text),
             tags=_other(was.tags, self.tags),

@@ -21,7 +21,7 @@ def _key(id: str, keys: str, action: str, name: str, about: str, *, show: bool =
 # fmt: off
 APP_KEYS = (
     _key("palette", "ctrl+p", "command_palette", "palette", "Every action"),
-    _key("quit", "q,ctrl+q", "quit", "Quit", "Leave the desk"),
+    Binding("ctrl+q", "quit", "Quit", show=False, tooltip="Leave the desk, from wherever one is", id="quit_anywhere", priority=True),
 )
 
 MAIN_KEYS = (
@@ -36,6 +36,7 @@ MAIN_KEYS = (
     _key("status", "i", "status", "Status", "The store, the model, the lock, the background work"),
     _key("activity", "A", "activity", "Activity", "What the connected hosts ask and get, as it happens"),
     _key("retry", "ctrl+r", "retry", "Ask anew", "Read what is shown once more"),
+    _key("quit", "q", "app.quit", "Quit", "Leave the desk"),
     _key("sync", "s", "sync", "Sync now", "Push what is marked for the team"),
 )
 

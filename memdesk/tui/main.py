@@ -12,10 +12,12 @@ from textual.widgets import Footer, Input, Static
 
 from memdesk.tui.browse import BrowsePane, Places
 from memdesk.tui.changing import Changing
+from memdesk.tui.fields import Fields
 from memdesk.tui.keys import BROWSE_KEYS, LIST_KEYS, MAIN_KEYS, SEARCH_KEYS
 from memdesk.tui.listing import Wish, turned
 from memdesk.tui.memories import MemoryList
 from memdesk.tui.places import ALL
+from memdesk.tui.plain import plain
 from memdesk.tui.preview import MemoryPane
 from memdesk.tui.showing import Showing
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
 _MINUTE = 60.0
+MOST_MARKED = 1000
+"""The service changes no more at once."""
 _LIVE = ("edit", "delete", "external", "tags", "pin", "kind", "move", "share", "expiry")
 _CURSOR = ("cursor_", "page_", "first", "last", "select", "scroll_")
 
@@ -39,7 +43,7 @@ class Search(Input):
     HELP = "Results come while you type; the last word may be unfinished."
 
 
-class MainScreen(Changing, Showing):
+class MainScreen(Changing, Fields, Showing):
     """What the desk shows most of the time."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (140, "-wide")]  # noqa: RUF012 - Textual says which it is
@@ -93,7 +97,9 @@ class MainScreen(Changing, Showing):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Look for what is typed."""
-        if event.input is self.search:
+        if event.value != plain(event.value):  # it was pasted
+            event.input.value = plain(event.value)
+        elif event.input is self.search:
             self.want(Wish(self.wish.place, event.value))
 
     def on_browse_pane_chosen(self, event: BrowsePane.Chosen) -> None:
@@ -222,9 +228,12 @@ class MainScreen(Changing, Showing):
             self.lines.action_cursor_down()
 
     def action_mark_all(self) -> None:
-        """Mark all lines, or none where all are."""
+        """Mark all lines, as many as can be changed at once, or none where they are."""
         unmarked = [id for id in self.lines.rows if id not in self.lines.marked]
-        self.lines.mark(unmarked) if unmarked else self.lines.unmark()
+        room = MOST_MARKED - len(self.lines.marked)
+        if len(unmarked) > room:
+            self.desk_app.say(f"Marked {MOST_MARKED:,}: so many can be changed at once.")
+        self.lines.mark(unmarked[:room]) if unmarked and room else self.lines.unmark()
 
     # Which keys there are
 

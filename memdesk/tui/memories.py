@@ -44,6 +44,8 @@ class MemoryList(OptionList):
         """The lines, by their id, in order."""
         self.marked: dict[str, None] = {}
         """The ids of the lines that are marked."""
+        self._put = ""
+        """The line that the cursor was put on when these were shown first."""
 
     @property
     def current(self) -> Row | None:
@@ -60,8 +62,9 @@ class MemoryList(OptionList):
 
     @property
     def at_top(self) -> bool:
-        """Whether the cursor is on the first line and nothing is scrolled."""
-        return not self.highlighted and self.scroll_offset.y == 0
+        """Whether nobody has left the top: the cursor is where it was put, or on the first line."""
+        untouched = self.current is not None and self.current.id == self._put
+        return self.scroll_offset.y == 0 and (untouched or not self.highlighted)
 
     def show(self, rows: Iterable[Row], *, to_top: bool = False) -> None:
         """Show these lines; the cursor stays on its memory, or near the place where that was."""
@@ -72,6 +75,7 @@ class MemoryList(OptionList):
             self.set_options(self._lines_of(self.rows.values()))
             if self.rows:
                 self.highlighted = 0 if to_top else self._place(stood, at)
+                self._put = next(iter(self.rows)) if to_top else self._put
             self.scroll_to(y=0 if to_top else scrolled, animate=False)
             if not to_top:
                 self.scroll_to_highlight()

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from memdesk.memory import LIVE, PERSONAL, now
-from memdesk.moment import age
+from memdesk.moment import age, happened_words
 from memdesk.tui.keys import MEMORY_KEYS
 from memdesk.tui.plain import content, flat, one_line, plain
 
@@ -40,6 +40,8 @@ _CONCERNS = {
     "instruction": ("This reads like orders to an assistant", "a all right · e edit · d to trash"),
     "low-trust": ("This came from somewhere you may not trust", "a all right · d to trash"),
 }
+MOST_BLOCKS = 150
+"""Parts of a text that are laid out as Markdown; each is a widget, and a thousand take seconds."""
 LONGEST = 20_000
 """Characters of a text that are laid out as Markdown: a megabyte would take a minute."""
 
@@ -51,19 +53,46 @@ class MemoryPane(VerticalScroll):
     BINDING_GROUP_TITLE = "The memory"
     HELP = "Drag to select text. A link shows where it leads; choose it again to open it."
 
+    def __init__(self, **more: str) -> None:
+        super().__init__(**more)  # type: ignore[arg-type]
+        self._link = ""
+        """The link that was chosen last."""
+
     def compose(self) -> ComposeResult:
         """Lay out the text over what is known of it."""
+        yield Static(id="plain", markup=False)
         yield Static(id="facts", markup=False)
         yield Static(id="why", markup=False)
 
-    async def _text(self) -> Markdown:
-        """Return where the text is shown; made when there is one, since the first frame need not wait."""
+    async def _show_text(self, memory: Memory | None) -> None:
+        """Lay out a text as Markdown, or plainly where that would hold up the desk."""
+        text = _text(memory) if memory else ""
+        rich = _blocks(text) <= MOST_BLOCKS
+        await (await self._markdown()).update(text if rich else "")
+        plain_text = self.query_one("#plain", Static)
+        plain_text.update(Content("" if rich else text))
+        plain_text.display = not rich
+
+    async def _markdown(self) -> Markdown:
+        """Return where Markdown is shown; made when there is one, since the first frame need not wait."""
         from textual.widgets import Markdown
 
         if not (known := self.query("#text")):
-            await self.mount(Markdown(id="text", open_links=False), before="#facts")
+            await self.mount(Markdown(id="text", open_links=False), before="#plain")
             known = self.query("#text")
         return known.first(Markdown)
+
+    def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
+        """Show where a link leads; open it when it is chosen again."""
+        event.stop()
+        address = one_line(event.href)
+        known, self._link = self._link, address
+        if not address.lower().startswith(("https://", "http://")):
+            self.app.notify(f"It leads to {address}, which is not opened from here.", markup=False)
+        elif address == known:
+            self.app.open_url(address)
+        else:
+            self.app.notify(f"It leads to {address}\nChoose it again to open it.", markup=False)
 
     async def _comparison(self) -> Comparison:
         from memdesk.tui.compare import Comparison
@@ -78,7 +107,7 @@ class MemoryPane(VerticalScroll):
         memory = row.memory if row else None
         concern = row.concern if row else None
         if not await self._pair(concern):
-            await (await self._text()).update(_text(memory) if memory else "")
+            await self._show_text(memory)
         self.query_one("#facts", Static).update(facts(memory) if memory else "")
         reasons = _reasons(row, why=why) if row else Content("")
         self.query_one("#why", Static).update(reasons)
@@ -130,6 +159,11 @@ def _text(memory: Memory) -> str:
     return f"{text[:LONGEST]}\n\n---\n\n*{left:,} more characters: E opens it whole.*"
 
 
+def _blocks(text: str) -> int:
+    """Return how many parts Markdown may make of a text, at most: lines, quotes in quotes, cells."""
+    return sum(text.count(each) for each in "\n>|")
+
+
 def place_line(memory: Memory) -> Content:
     """Return tags, who wrote it and when, for the pane's border."""
     tags = " ".join(f"#{one_line(tag)}" for tag in memory.tags)
@@ -145,7 +179,7 @@ def facts(memory: Memory) -> Content:
         f"goes to {', '.join(memory.audience)}" if memory.audience else "private",
         "pinned" if memory.pinned else "",
         memory.state if memory.state != LIVE else "",
-        f"happened {_day(memory.happened_at)}" if memory.happened_at else "",
+        f"happened {happened}" if (happened := happened_words(memory)) else "",
         f"recalled until {_time(memory.expires_at)}" if memory.expires_at else "",
         f"flagged {', '.join(memory.flags)}" if memory.flags else "",
         f"written {_time(memory.created_at)} by {memory.source.name} ({memory.source.trust})",
@@ -185,7 +219,3 @@ def passage_of(hit: Hit) -> Content:
 
 def _time(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
-
-
-def _day(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d")

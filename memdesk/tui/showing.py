@@ -84,7 +84,8 @@ class Showing(Writes):
         seq = await self.desk_app.answer_of(History(revisions))
         if seq is not None:
             await self.write(
-                lambda service, change: service.revert(id, seq, change=change), "Went back"
+                lambda service, change: service.revert(id, seq, change=change),
+                lambda _: "Went back",
             )
 
     def action_copy(self) -> None:

@@ -23,6 +23,7 @@ from memdesk.tui.preview import MemoryPane
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from memdesk.answers import Overview
     from memdesk.service import Service
     from memdesk.tui.app import MemdeskApp
 
@@ -234,10 +235,9 @@ class View(Screen[None]):
         while self.is_attached:
             try:
                 newest = await self.ask(partial(_await_change, seen))
-                if newest != seen or self._trouble:
-                    seen = newest
-                    await self.renew()
-                    await asyncio.sleep(_REST)  # a burst of saves is shown a few times a second
+                await self.renew(changed=newest != seen)
+                seen = newest
+                await asyncio.sleep(_REST)  # a burst of saves is shown a few times a second
             except MemdeskError as error:
                 if not self.is_attached:
                     return
@@ -254,43 +254,63 @@ class View(Screen[None]):
         self.want(self.wish)
         self.desk_app.do(self.renew())
 
-    async def renew(self, *, at: str = "") -> None:
+    async def renew(self, *, at: str = "", changed: bool = True) -> None:
         """Show what has changed; no line moves away under the cursor.
 
-        `at` is a memory that the cursor is to go to, where it is shown.
+        `at` is a memory that the cursor is to go to, where it is shown. Where no memory has
+        `changed`, the Inbox may have: it is found in the background.
         """
-        await self._count()
-        shown = self.shown
-        if self._looking.idle and not shown.wish.searches:
-            many = min(max(PAGE, len(self.lines.rows)), MOST_LOADED)
-            fresh = await self.ask(lambda service: look(service, shown.wish, many=many))
-            if shown.wish == self.wish and shown is self.shown:
-                self._merge(fresh, at)
+        waits = self.desk_app.overview.inbox if self.desk_app.overview else 0
+        overview = await self._count()
+        changed = changed or (self.in_inbox and overview.inbox != waits)
+        if self._trouble:
+            self._trouble, changed = "", True
+            self.tell_state()
+        if changed and self.shown.wish.searches:
+            self.want(self.wish)  # one question at a time, this one too
+        elif changed and self._looking.idle:
+            await self._renew_place(self.shown, at)
 
-    async def _count(self) -> None:
+    async def _renew_place(self, shown: Shown, at: str) -> None:
+        many = min(max(PAGE, len(self.lines.rows)), MOST_LOADED)
+        fresh = await self.ask(lambda service: look(service, shown.wish, many=many))
+        if shown.wish == self.wish and shown is self.shown:
+            self._merge(fresh, at)
+
+    async def _count(self) -> Overview:
         overview = await self.ask(lambda service: service.overview())
         self.desk_app.overview = overview
         self.browse.show(overview)
         many = "1 memory" if overview.live == 1 else f"{overview.live:,} memories"
         self.search.placeholder = f"Search {many}"
+        return overview
 
     def _merge(self, fresh: Shown, at: str) -> None:
         """Take in a page that was read anew: at the top all of it, elsewhere what was there."""
-        if any(row.id == at for row in fresh.rows):
-            self._show(fresh)
-            self.lines.highlighted = self.lines.get_option_index(at)
-            return
         lines = self.lines
+        fresh = self._with_rest(fresh)
         newer = [row for row in fresh.rows if row.id not in lines.rows]
-        still = (lines.at_top and not lines.marked) or not newer
-        if still:
+        goes = any(row.id == at for row in fresh.rows)
+        if goes or not newer or (lines.at_top and not lines.marked):
             self._show(fresh)
+            if goes:
+                lines.highlighted = lines.get_option_index(at)
             return
         present = {row.id: row for row in fresh.rows}
         lines.show(present[id] for id in lines.rows if id in present)
         self._newer = len(newer)
         self.shown = replace(self.shown, cursor=fresh.cursor)
         self._tell_place()
+
+    def _with_rest(self, fresh: Shown) -> Shown:
+        """Return a page with the lines after it that were loaded already: it may be shorter."""
+        known = list(self.lines.rows)
+        last = fresh.rows[-1].id if fresh.rows else ""
+        if fresh.cursor is None or last not in self.lines.rows:
+            return fresh
+        rest = [self.lines.rows[id] for id in known[known.index(last) + 1 :]]
+        cursor = self.shown.cursor if rest else fresh.cursor
+        return replace(fresh, rows=(*fresh.rows, *rest), cursor=cursor)
 
     def show_newest(self) -> None:
         """Show what has come since, from the first line."""

@@ -12,19 +12,16 @@ from memdesk.memory import new_id
 from memdesk.tui.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
     from typing import Any
 
     from memdesk.memory import Memory
     from memdesk.service import Service
 
 T = TypeVar("T")
+KINDS = ("note", "fact", "preference", "decision", "event", "task", "reference")
 _SLOW = 0.5
 """Seconds after which a write is said to wait."""
-
-
-def _nowhere(_: object) -> str:
-    return ""
 
 
 def counted(many: int) -> str:
@@ -40,6 +37,29 @@ class Writes(View):
         self.changes: list[tuple[str, str]] = []
         """What was done here and can be taken back: (change, what it was), the last one last."""
 
+    @property
+    def chosen(self) -> list[Memory]:
+        """The memories that an action is for: those that are marked, or the one under the cursor."""
+        rows = self.lines.chosen
+        return list({row.memory.id: row.memory for row in rows}.values())
+
+    @property
+    def ids(self) -> list[str]:
+        """Their ids."""
+        return [memory.id for memory in self.chosen]
+
+    @property
+    def memory(self) -> Memory | None:
+        """The memory under the cursor."""
+        row = self.lines.current
+        return row.memory if row else None
+
+    def known(self, what: str) -> tuple[str, ...]:
+        """Return the names that are in use: of spaces, tags or kinds."""
+        overview = self.desk_app.overview
+        names: Mapping[str, int] = getattr(overview, what) if overview else {}
+        return tuple(dict.fromkeys((*names, *(KINDS if what == "kinds" else ()))))
+
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin an action; what goes wrong is told."""
         self.desk_app.do(work)
@@ -47,22 +67,31 @@ class Writes(View):
     async def write(
         self,
         verb: Callable[[Service, str], T],
-        done: str = "",
+        done: Callable[[T], str] | None = None,
         *,
-        at: Callable[[T], str] = _nowhere,
+        at: Callable[[T], str] | None = None,
+        in_parts: bool = False,
     ) -> T:
         """Return what a verb answers that is given the id of a change, and keep that for undo.
 
-        `done` says what was done, for a toast that offers to take it back; `at` tells from the
-        answer which memory the cursor is to go to.
+        `done` tells from the answer what was done, for a toast that offers to take it back; `at`
+        which memory the cursor is to go to. A verb that works `in_parts` may have done some of it
+        when it fails: that can be taken back, too.
         """
         change = new_id()
-        answer = await self._patiently(lambda service: verb(service, change))
+        try:
+            answer = await self._patiently(lambda service: verb(service, change))
+        except (Busy, StoreError):
+            if in_parts:
+                self.changes.append((change, ""))
+                await self.renew()
+            raise
+        words = done(answer) if done else ""
         if not isinstance(answer, Changed) or answer.done:  # else there is nothing to take back
-            self.changes.append((change, done))
-        if done:
-            self.desk_app.say(f"{done}\nPress u to undo.")
-        await self.renew(at=at(answer))
+            self.changes.append((change, words))
+            if words:
+                self.desk_app.say(f"{words}\nPress u to undo.")
+        await self.renew(at=at(answer) if at else "")
         return answer
 
     async def _patiently(self, work: Callable[[Service], T]) -> T:
