@@ -24,7 +24,9 @@ from bench.stores import Stores
 from bench.table import Failure, Row, as_json, as_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    Rows = Mapping[str, Callable[[Bench], Iterator[Row]]]
 
 ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "start": starts.start,
@@ -79,11 +81,17 @@ class Run:
 
 def main(argv: Sequence[str]) -> int:
     """Measure what the options ask for, print it, and return 1 if a benchmark broke."""
-    options = _options(argv)
+    return command(argv, ROWS, "speed", __doc__ or "")
+
+
+def command(argv: Sequence[str], rows: Rows, name: str, about: str) -> int:
+    """Do the same for any benchmarks: those of `rows`, known as `name`."""
+    options = _options(argv, rows, name, about)
     scale = QUICK if options.quick else Scale()
     if options.runs:
         scale = replace(scale, runs=options.runs, loads=options.runs)
-    run = _run(scale, options.only or [name for name in ROWS if name not in _WHEN_ASKED])
+    names = options.only or [each for each in rows if each not in _WHEN_ASKED]
+    run = _run(scale, {each: row for each, row in rows.items() if each in names})
     print(run)
     if options.json:
         told = json.dumps(run.as_json(), indent=1, ensure_ascii=False)
@@ -91,22 +99,22 @@ def main(argv: Sequence[str]) -> int:
     return 1 if run.failures else 0
 
 
-def _options(argv: Sequence[str]) -> argparse.Namespace:
+def _options(argv: Sequence[str], rows: Rows, name: str, about: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m bench speed",
-        description=__doc__,
-        epilog="rows:\n" + "\n".join(f"  {name:<9} {row.__doc__}" for name, row in ROWS.items()),
+        prog=f"python -m bench {name}",
+        description=about,
+        epilog="rows:\n" + "\n".join(f"  {each:<9} {row.__doc__}" for each, row in rows.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--quick", action="store_true", help="fewer runs, and far fewer saves for the memory")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured there")
     add("--runs", type=positive, metavar="N", help="take the medians of so many runs")
-    add("--only", nargs="+", choices=list(ROWS), metavar="ROW", help="only these of the rows below")
+    add("--only", nargs="+", choices=list(rows), metavar="ROW", help="only these of the rows below")
     return parser.parse_args(argv)
 
 
-def _run(scale: Scale, names: Sequence[str]) -> Run:
+def _run(scale: Scale, measured: Rows) -> Run:
     _forget_the_developer()
     begun = load_average()
     rows: list[Row] = []
@@ -114,10 +122,10 @@ def _run(scale: Scale, names: Sequence[str]) -> Run:
     with tempfile.TemporaryDirectory(prefix="memdesk-bench-", ignore_cleanup_errors=True) as folder:
         stores = Stores(Path(folder), _say, scale.memories, scale.many)
         bench = Bench(scale, stores, _say)
-        for name in (each for each in ROWS if each in names):
+        for name, measure in measured.items():
             _say(f"{name} …")
             try:
-                for row in ROWS[name](bench):
+                for row in measure(bench):
                     rows.append(row)
                     _say(f"{row.what.strip()}: {row.measured:,.1f} {row.unit}")
             except Exception as error:  # noqa: BLE001 - one that breaks must not lose the others' numbers

@@ -65,7 +65,7 @@ def spread(
     what: str,
     runs: Sequence[Sequence[float]],
     *,
-    targets: tuple[float, float | None],
+    targets: tuple[float | None, float | None],
     note: str = "",
 ) -> Iterator[Row]:
     """Yield p50 and p95 of many calls a run: the medians over the runs, beside their targets."""

@@ -16,6 +16,7 @@ from tui import DEADLINE, HOSTILE, screen_text
 
 from memdesk.answers import Asked, Duty, Revision, Stats, Status
 from memdesk.memory import Memory, Source
+from memdesk.tui.typeahead import TypeAhead
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -40,6 +41,7 @@ class Bench(App[None]):
         self.told: list[str] = []
         self.errors: list[Exception] = []
         self.booms = 0
+        self.type_ahead = TypeAhead(self)
         self._doing: set[asyncio.Task[None]] = set()
 
     def compose(self) -> ComposeResult:

@@ -28,6 +28,7 @@ def through_client(
     service: FakeService | None = None,
     mode: Any = "auto",
     space: str | None = None,
+    name: str = "a-host",
 ) -> T:
     """Return what `ask` finds out through a client of a fresh server."""
     connection = Connection(lambda: (service or FakeService()).real, space=space)
@@ -37,7 +38,7 @@ def through_client(
         yield connection
 
     async def run() -> T:
-        host = Implementation(name="a-host", version="1")
+        host = Implementation(name=name, version="1")
         async with Client(build_server(lifespan), mode=mode, client_info=host) as client:
             return await ask(client)
 

@@ -19,7 +19,7 @@ from memdesk.cli import activity as cli_activity
 from memdesk.errors import Invalid
 from memdesk.mcp.connection import Connection
 from memdesk.mcp.server import build_server
-from memdesk.memory import Draft
+from memdesk.memory import Draft, Edit, new_id
 from memdesk.service import activity
 from memdesk.service.activity import FILE, Activity
 
@@ -120,6 +120,19 @@ def test_a_disk_that_fails_fails_nobody(tmp_path: Path) -> None:
     ask(Activity(tmp_path / "nowhere", on=True), "lost")
 
 
+@pytest.mark.parametrize("words", ["a \ud800", "\udfff", "\x00\x1b", "x" * 299 + "\ud800y"])
+def test_no_text_fails_the_log(tmp_path: Path, words: str) -> None:
+    """What is no valid Unicode is logged as it may be, and what stands in the log can be shown."""
+    log = Activity(tmp_path, on=True)
+    log.record(words, words, words, ids=[words], outcome=words, took=float("nan"))
+    ask(log, "after")
+    first, second = log.recent(0, 9)
+    assert second.words == "after"
+    for told in (first.host, first.verb, first.words, *first.ids, first.outcome):
+        told.encode()
+    log.forget([words], [words])
+
+
 def test_off_means_nothing_is_kept(tmp_path: Path) -> None:
     """What was logged before is erased, and nothing is added."""
     ask(Activity(tmp_path, on=True), "before")
@@ -164,6 +177,62 @@ def test_a_purge_reaches_the_log(desk: Service, home: Path) -> None:
     assert len(desk.activity()) == 2
     desk.purge([id])
     assert words_of(desk.activity()) == ["what else"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["The safe opens with 1234", "is it so that the  SAFE opens with 1234?", "opens with", "1234"],
+)
+def test_a_purge_takes_whatever_tells_its_text(desk: Service, home: Path, words: str) -> None:
+    """Also where it was no answer: a question that holds the text, or a part of it, as told once."""
+    id = desk.remember(Draft("the safe opens\nwith 1234")).id
+    desk.revise(id, Edit(text="nothing to see"))
+    log = Activity(home, on=True)
+    ask(log, words)
+    for rest in ("is", "the safe opens with 5678", ""):
+        ask(log, rest)
+    desk.forget([id])
+    desk.purge([id])
+    assert words_of(desk.activity()) == ["is", "the safe opens with 5678", ""]
+
+
+def test_a_question_that_was_cut_within_the_text_goes_too(tmp_path: Path) -> None:
+    """A long question is kept up to somewhere: its end may be the beginning of a purged text."""
+    log = Activity(tmp_path, on=True)
+    text = "the safe opens with 1234 " * 9
+    ask(log, "word " * 40 + text)
+    ask(log, "word " * 40 + "the sage opens with 1234 " * 9)
+    log.forget(["1"], [text])
+    assert [each.words[200:208] for each in log.recent(0, 9)] == ["the sage"]
+
+
+@direct_only
+@pytest.mark.parametrize("dies", ["before", "after"])
+def test_a_purge_that_is_asked_again_reaches_the_log(
+    desk: Service, home: Path, dies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever the process that purged has died, its retry leaves nothing behind."""
+    id, change = desk.remember(Draft("the safe opens with 1234")).id, new_id()
+    log = Activity(home, on=True)
+    ask(log, "what opens the safe", id)
+    ask(log, "is it so that the safe opens with 1234")
+    desk.forget([id])
+    with monkeypatch.context() as patch:
+        if dies == "before":
+            patch.setattr(desk._core.store(), "replace", cut_off)
+        else:
+            patch.setattr(type(desk._core), "maintain_soon", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            desk.purge([id], change=change)
+    ask(log, "what opens the safe", id)  # a host that got it just before it was gone
+    ask(log, "what else")
+    assert desk.purge([id], change=change).done == (id,)
+    assert words_of(desk.activity()) == ["what else"]
+
+
+def cut_off(*_: object) -> None:
+    """Die, as a process that is killed does."""
+    raise KeyboardInterrupt
 
 
 def host(service: Service, ask: Callable[[Client], Awaitable[object]]) -> None:

@@ -144,6 +144,93 @@ def test_what_a_host_replaced_is_shown(
     assert found.key == f"replaced:{new}:{old}"
 
 
+def test_a_replacement_stays_a_hosts_whatever_happens_later(
+    desk: Service, concerns: Callable[[], list[Concern]]
+) -> None:
+    """A tag renamed later, or a host that calls itself a person, hides nothing."""
+    old = add(desk, "The gate code is 4711", tags=("work",))
+    new = add(
+        *(desk, "The gate code is 4712"), replaces=old, actor="me", source=Source("me", "agent")
+    )
+    other = add(desk, "Ailsa likes tea", tags=("work",))
+    host = Source("person", "agent")
+    later = add(desk, "Ailsa likes coffee", replaces=other, source=host, actor="person")
+    keys = {f"replaced:{new}:{old}", f"replaced:{later}:{other}"}
+    assert {each.key for each in concerns()} == keys
+    desk.rename_tag("work", "job")
+    assert {each.key for each in concerns()} == keys
+    desk.review(sorted(keys))
+    assert concerns() == []
+
+
+def test_what_the_person_made_one_is_no_replacement_by_a_host(
+    desk: Service, concerns: Callable[[], list[Concern]]
+) -> None:
+    """Two memories of a host that the person merges, or moves together, are settled by that."""
+    host = Source("claude", "agent")
+    keep = add(desk, "Ailsa likes tea", source=host, actor="claude", tags=("a",))
+    drop = add(desk, "The gate is green", source=host, actor="claude", tags=("a",))
+    add(desk, LONG, source=host, actor="claude")
+    add(desk, LONG, source=host, actor="claude", space="other")
+    desk.merge(keep, drop)
+    desk.rename_space("other", "personal")
+    assert concerns() == []
+    desk.rename_tag("a", "b")
+    assert concerns() == []
+
+
+def test_nothing_of_a_purged_text_stays_with_others(
+    desk: Service, concerns: Callable[[], list[Concern]], home: Path
+) -> None:
+    """Neither what the person settled nor what was found has a digest of it, at once."""
+    old, new = add(desk, f"{LONG} in 2019"), add(desk, f"{LONG} in 2020")
+    digests = [each.content_hash[:8] for each in desk.get([old, new])]
+    desk.review([each.key for each in concerns()])
+    assert concerns() == []
+    desk.forget([old])
+    desk.purge([old])
+    assert concerns() == []
+    told = (home / reviewing.FILE).read_text("utf-8")
+    rows = [desk.get([new])[0], *(each.memory for each in desk.history(new))]
+    assert not any(digest in f"{told} {each.reviewed}" for digest in digests for each in rows)
+    assert old not in told
+
+
+@direct_only
+def test_a_command_that_purges_clears_what_was_found(
+    open_desk: Callable[..., Service], home: Path
+) -> None:
+    """At once, though it looks at nothing itself; whoever loses its pair is looked at once more."""
+    desk = open_desk()
+    old, new = add(desk, LONG), add(desk, LONG + ".")
+    assert desk.duties.settled(30)
+    desk.close()
+    command = open_desk(background=False)
+    digest = command.get([old])[0].content_hash[:8]
+    command.forget([old])
+    assert digest in (home / reviewing.FILE).read_text("utf-8")
+    command.purge([old])
+    told = json.loads((home / reviewing.FILE).read_text("utf-8"))
+    assert (told["pairs"], told["waiting"]) == ([], [new])
+
+
+def test_a_settled_pair_is_settled_from_either_side(
+    desk: Service, concerns: Callable[[], list[Concern]]
+) -> None:
+    """Both memories keep that it was seen; another text of either is another pair."""
+    old, new = add(desk, LONG), add(desk, LONG + ".")
+    done = desk.review([each.key for each in concerns()])
+    assert set(done.done) == {old, new}
+    desk.revise(new, Edit(tags=("x",)))
+    assert concerns() == []
+    for id, text in ((new, LONG + "!"), (old, LONG + "?")):
+        desk.revise(id, Edit(text=text))
+        (found,) = concerns()
+        assert found.key == f"duplicate:{new}:{old}"
+        desk.review([found.key])
+        assert concerns() == []
+
+
 def test_settled_concerns_stay_settled(
     desk: Service, concerns: Callable[[], list[Concern]]
 ) -> None:
@@ -154,7 +241,7 @@ def test_settled_concerns_stay_settled(
     found = concerns()
     assert sorted(kinds(found)) == ["duplicate", "secret"]
     done = desk.review([each.key for each in found])
-    assert set(done.done) == {each.memory.id for each in found}
+    assert set(done.done) == {m.id for each in found for m in (each.memory, each.other) if m}
     assert concerns() == []
     assert desk.get([found[-1].memory.id])[0].flags == ("secret",)
     again = desk.review([each.key for each in found])

@@ -32,6 +32,22 @@ async def _tools(client: Client) -> list[dict[str, Any]]:
     return [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in listed]
 
 
+@pytest.mark.parametrize(
+    ("name", "actor"),
+    [
+        *[("person", "host person"), (" Person\n", "host Person"), ("memdesk", "host memdesk")],
+        *[("MAINTENANCE", "host MAINTENANCE"), ("Claude", "Claude"), ("", "mcp")],
+        *[("persona", "persona"), ("host person", "host person")],
+    ],
+)
+def test_no_host_passes_for_the_person(name: str, actor: str) -> None:
+    """Who calls itself as the person or memdesk does is told apart, in history and source."""
+    service = FakeService()
+    through_client(lambda client: client.call_tool("remember", {"text": "tea"}), service, name=name)
+    [(_, (draft, asked_by))] = service.asked
+    assert (asked_by, draft.source.name) == (actor, actor)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_there_are_six_tools_in_both_eras(mode: str) -> None:
     """A host of either protocol era sees the same six tools, in the same order."""

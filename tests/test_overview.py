@@ -13,6 +13,7 @@ from served import direct_only
 from memdesk import __version__
 from memdesk.lock import WriterLock
 from memdesk.memory import Draft, Source, now
+from memdesk.store.tally import tally
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,26 @@ def test_weeks_begin_where_they_are_asked_to(desk: Service) -> None:
     at = now()
     assert store.tally([at - timedelta(weeks=1), at + timedelta(days=1)]).added == (1, 0)
     assert store.tally([at + timedelta(days=1)]).added == (0,)
+
+
+@direct_only
+def test_kept_rows_count_as_those_on_the_disk(desk: Service) -> None:
+    """A process that stays counts in memory what another one reads: of every state, what has expired too."""
+    texts = [Draft(f"note {n}", tags=(f"t{n % 3}", "all"), pinned=n < 2) for n in range(9)]
+    ids = [each.id for each in desk.remember_many(texts)]
+    desk.remember(Draft("ten", expires_at=(now() + timedelta(days=1)).isoformat(), space="web"))
+    desk.forget(ids[-2:])
+    store = desk._core.store()
+    moments = [now() - timedelta(weeks=1), now() + timedelta(days=2)]
+    read = store.tally(moments)
+    store.keep()
+    kept = store.tally(moments)
+    assert kept == read
+    assert (kept.live, kept.trash, kept.pinned, kept.spaces["web"]) == (8, 2, 2, 1)
+    held = store._kept.matching("").held
+    late = tally(store.memories, held, now() + timedelta(days=2), moments)
+    assert late == tally(store.memories, None, now() + timedelta(days=2), moments)
+    assert late.live == 7
 
 
 def test_the_status_tells_all(desk: Service, home: Path) -> None:

@@ -286,19 +286,21 @@ def _other(home: Home, version: str, protocol: int) -> Session:
     return daemon
 
 
-def test_a_daemon_of_an_older_protocol_is_replaced(real: Home) -> None:
-    """A new host starts one that it can talk to."""
-    with _other(real, "0.0.1", PROTOCOL - 1) as older, real.opened() as host:
+@pytest.mark.parametrize("version", ["0.0.1", __version__])
+def test_a_daemon_of_an_older_protocol_is_replaced(real: Home, version: str) -> None:
+    """A new host starts one that it can talk to, whatever the version says."""
+    with _other(real, version, PROTOCOL - 1) as older, real.opened() as host:
         assert older.finish(SOON) == 0
         assert real.address.version == __version__
         assert "What is always" in host.call("profile")
         assert host.errors == []
 
 
-def test_a_daemon_of_a_newer_protocol_is_left_alone(real: Home) -> None:
+@pytest.mark.parametrize("version", ["9.9.9", __version__, "0.0.1"])
+def test_a_daemon_of_a_newer_protocol_is_left_alone(real: Home, version: str) -> None:
     """A host of this version is served in its own process, and told why."""
-    with _other(real, "9.9.9", PROTOCOL + 1) as newer, real.opened() as host:
-        host.hear("serving without a daemon: the one that serves is memdesk 9.9.9")
+    with _other(real, version, PROTOCOL + 1) as newer, real.opened() as host:
+        host.hear(f"serving without a daemon: the one that serves is memdesk {version}")
         assert "What is always" in host.call("profile")
         assert (real.daemon, newer.process.poll()) == (newer.process.pid, None)
 

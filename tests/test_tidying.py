@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from served import direct_only
 
-from memdesk.errors import Cancelled, Conflict, Invalid, NotFound
+from memdesk.errors import Busy, Cancelled, Conflict, Invalid, MemdeskError, NotFound, StoreError
 from memdesk.limits import limited
 from memdesk.memory import Draft, Edit, Filter, Memory, Source, new_id, now
 from memdesk.service import tidying, undoing, writing
@@ -16,10 +16,12 @@ from memdesk.service import tidying, undoing, writing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from memdesk.answers import Changed
     from memdesk.service import Service
 
 ALL = Filter(states=("live", "trashed", "replaced", "tombstone"), expired=True)
 FAR = "2099-01-01"
+_CUT_OFF = Cancelled("cut off")
 
 
 def one(desk: Service, id: str) -> Memory:
@@ -58,16 +60,16 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.fixture
-def dying(small_batches: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+def dying(small_batches: int, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return what has the next change cut off after so many batches."""
     assert small_batches
 
-    def after(batches: int) -> None:
+    def after(batches: int, error: MemdeskError = _CUT_OFF) -> None:
         left = [batches]
 
         def rewrite(*args: object) -> list[Memory]:
             if not left[0]:
-                raise Cancelled("cut off")
+                raise error
             left[0] -= 1
             return writing.rewrite(*args)  # type: ignore[arg-type]
 
@@ -257,7 +259,7 @@ def test_a_tag_of_any_number_of_memories_is_one_change(desk: Service) -> None:
 
 
 def test_a_rename_that_was_cut_off_is_finished_by_its_repetition(
-    desk: Service, dying: Callable[[int], None]
+    desk: Service, dying: Callable[..., None]
 ) -> None:
     """What is left is renamed under the same change; what came or changed since is left alone."""
     drafts = [Draft(f"note {n}", tags=("old",)) for n in range(6)]
@@ -277,6 +279,50 @@ def test_a_rename_that_was_cut_off_is_finished_by_its_repetition(
     assert desk.stats().tags == {"old": 7}
     assert set(desk.rename_tag("old", "new", change=change).done) == ids
     assert desk.stats().tags == {"old": 7}
+
+
+@pytest.mark.parametrize(
+    "error", [Busy("claude", 30.0), StoreError("the disk is full"), Cancelled("nobody waits")]
+)
+def test_a_change_that_fails_in_the_middle_tells_how_far_it_came(
+    desk: Service, dying: Callable[..., None], error: MemdeskError
+) -> None:
+    """The error is of its kind and says how many are done; those are undone by the change's id."""
+    desk.remember_many([Draft(f"note {n}", tags=("old",), space="a") for n in range(6)])
+    before = everything(desk)
+    verbs: list[Callable[[str], Changed]] = [
+        lambda change: desk.rename_tag("old", "new", change=change),
+        lambda change: desk.rename_space("a", "b", change=change),
+        lambda change: desk.delete_space("a", change=change),
+    ]
+    for verb in verbs:
+        change = new_id()
+        dying(2, error)
+        with pytest.raises(type(error)) as caught:
+            verb(change)
+        assert str(caught.value) == f"{error}; 4 of 6 are done, do it again to finish"
+        assert caught.value.exit_code == error.exit_code
+        assert len(desk.undo(change).done) == 4
+        assert everything(desk) == before
+        dying(2, error)
+        with pytest.raises(type(error)):
+            verb(new_id())
+        dying(9)
+        assert len(verb(new_id()).done) == 2
+        desk.undo()
+        desk.undo()
+        assert everything(desk) == before
+
+
+def test_a_change_that_fails_at_once_says_what_failed_alone(
+    desk: Service, dying: Callable[..., None]
+) -> None:
+    """Nothing is done, so nothing is told of it."""
+    add(desk, "tea", tags=("old",))
+    dying(0, Busy("claude", 30.0))
+    with pytest.raises(Busy) as caught:
+        desk.rename_tag("old", "new")
+    assert caught.value.args == ("claude", 30.0)
 
 
 @direct_only
@@ -399,12 +445,48 @@ def test_what_belongs_to_no_project_is_not_deleted_as_one(desk: Service) -> None
     assert desk.stats().states == {"live": 1}
 
 
+# moving one by one
+
+
+def test_what_is_moved_to_where_it_is_already_becomes_one_with_it(desk: Service) -> None:
+    """The one that was there takes its place, or of two that come together the first; turns stay."""
+    twin = add(desk, "tea", space="new")
+    came = add(desk, "tea", space="old")
+    first, second = add(desk, "cake", space="old"), add(desk, "cake", space="older")
+    turn = add(desk, "tea", space="old", session="s", position=1)
+    before = everything(desk)
+    done = desk.revise_many([came, first, second, turn], Edit(space="new", add_tags=("a",)))
+    assert set(done.done) == {came, first, second, turn}
+    assert [(each.state, each.replaced_by) for each in desk.get([came, first, second, turn])] == [
+        ("replaced", twin),
+        ("live", None),
+        ("replaced", first),
+        ("live", None),
+    ]
+    assert {each.id for each in desk.list(where=Filter(spaces=("new",))).memories} == {
+        *(twin, first, turn)
+    }
+    desk.undo(done.change)
+    assert everything(desk) == before
+
+
+def test_a_twin_that_is_away_takes_no_place(desk: Service) -> None:
+    """What lies in the trash of the other space, or moves away itself, is no twin."""
+    gone = add(desk, "tea", space="new")
+    desk.forget([gone])
+    came = add(desk, "tea", space="old")
+    desk.revise_many([came], Edit(space="new"))
+    assert (one(desk, came).state, one(desk, came).space) == ("live", "new")
+    desk.revise_many([came], Edit(pinned=True, space="new"))
+    assert (one(desk, came).state, one(desk, came).pinned) == ("live", True)
+
+
 # merge
 
 
 def test_two_memories_become_one(desk: Service) -> None:
     """The one kept has the tags of both, the pin, the date and the text; the other is replaced."""
-    keep = add(desk, "tea", tags=("a", "b"), audience=("team",))
+    keep = add(desk, "tea", tags=("a", "b"), audience=("team", "x"))
     drop = add(
         desk,
         "cake",
@@ -412,14 +494,14 @@ def test_two_memories_become_one(desk: Service) -> None:
         space="s",
         happened_at="2024-05",
         pinned=True,
-        audience=("x",),
+        audience=("y", "x"),
     )
     before = everything(desk)
-    done = desk.merge(keep, drop, "tea and cake")
+    done = desk.merge(keep, drop, Edit(text="tea and cake"))
     kept, dropped = desk.get([keep, drop])
     assert done.done == (keep, drop)
     assert (kept.text, kept.tags, kept.pinned) == ("tea and cake", ("a", "b", "c"), True)
-    assert (kept.happened_precision, kept.space, kept.audience) == ("month", "personal", ("team",))
+    assert (kept.happened_precision, kept.space, kept.audience) == ("month", "personal", ("x",))
     assert (kept.replaces, dropped.state, dropped.replaced_by) == (drop, "replaced", keep)
     assert found(desk, "cake") == ["tea and cake"]
     assert found(desk, "c", tags=("c",)) == ["tea and cake"]
@@ -439,6 +521,73 @@ def test_what_the_kept_memory_knows_stays(desk: Service) -> None:
     assert not kept.pinned
 
 
+@pytest.mark.parametrize(
+    ("keep", "drop", "merged"),
+    [
+        (("team", "x"), ("x", "team"), ("team", "x")),
+        (("team",), ("x",), ()),
+        (("team",), (), ()),
+        ((), ("team",), ()),
+    ],
+)
+def test_a_merge_goes_only_where_both_could(
+    desk: Service, keep: tuple[str, ...], drop: tuple[str, ...], merged: tuple[str, ...]
+) -> None:
+    """A private memory makes a private one, unless the person says otherwise."""
+    first, second = add(desk, "tea", audience=keep), add(desk, "cake", audience=drop)
+    done = desk.merge(first, second, Edit(text="tea and cake"))
+    assert one(desk, first).audience == merged
+    desk.undo(done.change)
+    desk.merge(first, second, Edit(audience=("world",)))
+    assert one(desk, first).audience == ("world",)
+
+
+@pytest.mark.parametrize(
+    ("keep", "drop", "year"),
+    [("2098-05", FAR, 2099), (FAR, "2098-05", 2099), (FAR, None, None), (None, FAR, None)],
+)
+def test_a_merge_lasts_as_long_as_either(
+    desk: Service, keep: str | None, drop: str | None, year: int | None
+) -> None:
+    """The later end counts, and no end is the latest."""
+    first, second = add(desk, "tea", expires_at=keep), add(desk, "cake", expires_at=drop)
+    desk.merge(first, second)
+    expires = one(desk, first).expires_at
+    assert (expires.year if expires else None) == year
+
+
+def test_what_is_said_of_a_merge_wins(desk: Service) -> None:
+    """Every field that an edit gives is what the one memory has."""
+    keep = add(desk, "tea", tags=("a",), pinned=True, expires_at="2098-05")
+    drop = add(desk, "cake", tags=("b",), happened_at="2024", audience=("x",))
+    edit = Edit("both", "fact", ("c",), "s", ("y",), "2020", FAR, pinned=False, metadata='{"a": 1}')
+    desk.merge(keep, drop, edit)
+    kept = one(desk, keep)
+    assert (kept.text, kept.kind, kept.tags, kept.space) == ("both", "fact", ("c",), "s")
+    assert (kept.audience, kept.pinned, kept.metadata) == (("y",), False, '{"a": 1}')
+    assert kept.happened_at
+    assert kept.expires_at
+    assert (kept.happened_at.year, kept.expires_at.year) == (2020, 2099)
+    assert found(desk, "both", spaces=("s",), tags=("c",)) == ["both"]
+
+
+def test_a_merge_begun_on_other_revisions_is_a_conflict(desk: Service) -> None:
+    """Whichever of the two has changed since, who did it is told, and nothing is changed."""
+    keep, drop, change = add(desk, "tea"), add(desk, "cake"), new_id()
+    seen = (one(desk, keep).seq, one(desk, drop).seq)
+    for id in (keep, drop):
+        desk.revise(id, Edit(add_tags=("x",)), actor="claude")
+        before = everything(desk)
+        with pytest.raises(Conflict, match="revised by claude") as caught:
+            desk.merge(keep, drop, Edit(text="both"), bases=seen, change=change)
+        assert caught.value.id == id
+        assert everything(desk) == before
+        seen = (one(desk, keep).seq, one(desk, drop).seq)
+    first = desk.merge(keep, drop, Edit(text="both"), bases=seen, change=change)
+    again = desk.merge(keep, drop, Edit(text="both"), bases=seen, change=change)
+    assert set(again.done) == set(first.done) == {keep, drop}
+
+
 def test_what_cannot_be_merged(desk: Service) -> None:
     """Itself, one that is not live, one that is none, or a text that is none changes nothing."""
     keep, drop, gone = add(desk, "tea"), add(desk, "cake"), add(desk, "milk")
@@ -453,7 +602,7 @@ def test_what_cannot_be_merged(desk: Service) -> None:
     with pytest.raises(NotFound):
         desk.merge(keep, new_id())
     with pytest.raises(Invalid, match=r"^text: is empty"):
-        desk.merge(keep, drop, " ")
+        desk.merge(keep, drop, Edit(text=" "))
     with pytest.raises(Invalid, match=r"^keep: "):
         desk.merge("tea", drop)
     assert everything(desk) == before
@@ -462,8 +611,8 @@ def test_what_cannot_be_merged(desk: Service) -> None:
 def test_a_repeated_merge_returns_its_first_result(desk: Service) -> None:
     """Though the one that was dropped is no longer live by then."""
     keep, drop, change = add(desk, "tea"), add(desk, "cake"), new_id()
-    first = desk.merge(keep, drop, "both", change=change)
-    again = desk.merge(keep, drop, "both", change=change)
+    first = desk.merge(keep, drop, Edit(text="both"), change=change)
+    again = desk.merge(keep, drop, Edit(text="both"), change=change)
     assert (again.change, set(again.done)) == (first.change, set(first.done))
 
 
@@ -482,7 +631,9 @@ def test_a_memory_goes_back_to_an_earlier_revision(desk: Service) -> None:
     )
     id = desk.remember(draft).id
     first = one(desk, id)
-    edit = Edit("cake", "note", (), "t", (), "", "", pinned=False, confidence=0.9, metadata="{}")
+    edit = Edit(
+        *("cake", "note", (), "t", None, "", ""), pinned=False, confidence=0.9, metadata="{}"
+    )
     second = desk.revise(id, edit)
     reverted = desk.revert(id, first.seq, actor="me")
     assert told(reverted) == told(first)
@@ -494,6 +645,16 @@ def test_a_memory_goes_back_to_an_earlier_revision(desk: Service) -> None:
     desk.undo(reverted.change)
     assert told(one(desk, id)) == told(second)
     assert desk.revert(id, second.seq).seq == one(desk, id).seq
+
+
+def test_an_audience_of_before_does_not_come_back(desk: Service) -> None:
+    """Where a memory may go is as the person last said, whatever it told before."""
+    id = add(desk, "tea", audience=("team",))
+    seq = one(desk, id).seq
+    private = desk.revise(id, Edit(text="cake", audience=())).seq
+    assert (desk.revert(id, seq).text, one(desk, id).audience) == ("tea", ())
+    desk.revise(id, Edit(audience=("home",)))
+    assert (desk.revert(id, private).text, one(desk, id).audience) == ("cake", ("home",))
 
 
 def test_a_revision_from_the_trash_comes_back_alive(desk: Service) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from textual.keys import format_key
 
+from memdesk.tui.keymap import checked
 from memdesk.tui.keys import GROUPS, every_key
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
@@ -43,3 +44,19 @@ def test_the_readme_lists_the_keys() -> None:
     """The README's list is made from the bindings."""
     told = README.split("<!-- keys:begin -->")[1].split("<!-- keys:end -->")[0]
     assert told.strip() == table()
+
+
+def test_the_keys_as_they_are_do_not_clash() -> None:
+    """No key means two things in one place before the settings say so."""
+    assert checked({}) == ({}, [])
+    assert checked({binding.id or "": binding.key for binding in every_key()})[1] == []
+
+
+def test_keys_of_the_settings_are_checked() -> None:
+    """What is no key, or another's, is said once, by name; the rest is used."""
+    usable, troubles = checked({"edit": "d", "delete": "notakey", "nope": "x", "open": "ctrl+x"})
+    assert usable == {"edit": "d", "open": "ctrl+x"}
+    told = "\n".join(troubles)
+    assert "keys.nope is no key of the desk" in told
+    assert "“notakey” is no key" in told
+    assert "“d” is the key of edit and of delete" in told

@@ -174,6 +174,7 @@ def test_what_was_done_in_part_can_be_taken_back(demo: Service) -> None:
         place = next(each for each in person.main.browse._places.values() if each.value == "work")
         person.main.rename(place)
         await person.until(lambda: isinstance(person.app.screen, Ask))
+        await person.settle()
         await tags(person, "job")
         await person.until(lambda: person.main.changes)
 

@@ -159,6 +159,14 @@ EXAMPLES: list[MemdeskError] = [
 ]
 
 
+def test_a_busy_store_tells_how_far_a_change_came() -> None:
+    """What was done before crosses with the rest."""
+    error = Busy("process 7", 1.0, "3 of 7 are done")
+    back = values.unpack_error(values.pack_error(error))
+    assert (type(back), back.args, str(back)) == (Busy, error.args, str(error))
+    assert str(error).endswith("try again; 3 of 7 are done")
+
+
 def test_every_error_of_ours_has_an_example() -> None:
     """The list above leaves none out."""
     found = {each for each in vars(errors).values() if isinstance(each, type)}
