@@ -4,7 +4,7 @@
     ├── Invalid(field, reason)      the caller's input; nothing was changed         exit 2
     ├── NotFound(id)                no memory has that id                           exit 3
     ├── Conflict(id, theirs)        the memory has changed since                    exit 1
-    ├── Busy(holder, waited)        another process holds the writer lock           exit 4
+    ├── Busy(holder, waited, done)  another process holds the writer lock           exit 4
     ├── StoreError(reason)          the store cannot be opened, read or written     exit 1
     ├── ModelError(reason)          the embedding model cannot be loaded or run     exit 1
     ├── SyncError(reason)           a remote refused or could not be reached        exit 1
@@ -71,15 +71,20 @@ class Busy(MemdeskError):  # noqa: N818 (read as “raises Busy”)
 
     exit_code = 4
 
-    def __init__(self, holder: str, waited: float) -> None:
-        super().__init__(holder, waited)
+    def __init__(self, holder: str, waited: float, done: str = "") -> None:
+        super().__init__(holder, waited, *([done] if done else []))
         self.holder = holder
         """Who holds it: process id, command and since when, as far as known."""
         self.waited = waited
         """How long this call waited, in seconds."""
+        self.done = done
+        """How much of the change was done before, in words; empty where nothing was."""
 
     def __str__(self) -> str:
-        return f"the store is busy: {self.holder} is writing; waited {self.waited:.1f} s, try again"
+        words = (
+            f"the store is busy: {self.holder} is writing; waited {self.waited:.1f} s, try again"
+        )
+        return f"{words}; {self.done}" if self.done else words
 
 
 class StoreError(MemdeskError):

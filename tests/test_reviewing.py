@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes import FakeEmbedder
+from fakes import FakeEmbedder, other_model
 from served import direct_only
 
 from memdesk.errors import StoreError
@@ -250,6 +250,25 @@ def test_what_changes_during_a_look_skips_nothing(
     reviewing.look(desk._core, lambda: True)
     assert len(desk.inbox().concerns) == 1
     assert desk.inbox().behind == 0
+
+
+@direct_only
+def test_what_other_vectors_told_is_not_kept(open_desk: Callable[..., Service]) -> None:
+    """A look during which the store changes its model ends, and the next one looks at everything."""
+    desk = open_desk(background=False, models=lambda name: FakeEmbedder(other_model(name)))
+    add(desk, LONG, f"{LONG}.")
+    steps: list[int] = []
+
+    def go_on() -> bool:
+        steps.append(1)
+        if len(steps) == 2:
+            desk.use_model(other_model())
+        return True
+
+    reviewing.look(desk._core, go_on)
+    assert desk.inbox().behind == 2
+    reviewing.look(desk._core, lambda: True)
+    assert (desk.inbox().total, desk.inbox().behind) == (1, 0)
 
 
 # Who hears of it

@@ -276,12 +276,9 @@ def test_sizes(demo: Service) -> None:
         sizes = [WIDE, (80, 24), (40, 12), (10, 4), (1, 1), (200, 60), (3, 30), (120, 3)]
         for width, height in sizes:
             await person.pilot.resize_terminal(width, height)
-            await person.settle()
-            lines = person.text.splitlines()
-            assert len(lines) == height
+            await person.until(lambda rows=height: len(person.text.splitlines()) == rows)
         await person.pilot.resize_terminal(*NARROW)
-        await person.settle()
-        assert person.text == before
+        await person.until(lambda: person.text == before)
         await person.press("j")
         assert person.current == NEWEST[1]
 

@@ -332,6 +332,7 @@ class ServiceClient:
     ) -> Memory:
         """Go back to an earlier revision of a live memory, known by its seq, as a new one.
 
+        Its audience stays as it is: what was made private since is not shared again.
         Raises `NotFound`, `Invalid` when there is no such revision, or `Conflict` when it is not live.
         """
         return self._write(Memory, "revert", (id, seq), change, fresh, actor=actor)

@@ -65,7 +65,14 @@ def _accepted(joined: Joined) -> Joined:
 
 
 def _older(joined: Joined) -> bool:
-    return _numbers(str(joined.welcome["version"])) < _numbers(__version__)
+    return _age(joined.welcome.get("memdesk"), str(joined.welcome["version"])) < _age(
+        PROTOCOL, __version__
+    )
+
+
+def _age(protocol: object, version: str) -> tuple[int, list[int]]:
+    """Return what is higher for the newer of two: first the protocol, so that none replaces the other in turn."""
+    return protocol if isinstance(protocol, int) else 0, _numbers(version)
 
 
 def _numbers(version: str) -> list[int]:

@@ -27,6 +27,8 @@ OMITTED: Any = None
 """The default of an argument without one; a plain type in the schema all the same."""
 CLIENT = "mcp"
 """The name of a client that gives none."""
+_OURS = ("person", "maintenance", "memdesk")
+"""Names that the history gives to the person and to what memdesk does by itself."""
 
 
 def _several(value: object) -> object:
@@ -276,9 +278,10 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def client_name(ctx: Context[Connection, Any]) -> str:
-    """Return what the host calls itself, as one short line."""
+    """Return what the host calls itself, as one short line; never as we call ourselves."""
     opening = ctx.session.client_params
-    return (render.word(opening.client_info.name, 60) if opening else "") or CLIENT
+    name = (render.word(opening.client_info.name, 60) if opening else "") or CLIENT
+    return f"host {name}" if name.casefold() in _OURS else name
 
 
 def _tuple(words: list[str] | None) -> tuple[str, ...] | None:

@@ -24,6 +24,8 @@ MOST = 2000
 _MOST_BYTES = 1_000_000
 _LONGEST = 300
 """Characters of a question that are kept."""
+_TELLING = 3
+"""Characters that a question has at least to be told of a text."""
 _TAIL = 16_384
 """Bytes at the end of the file that hold the last line at least."""
 _PATIENCE, _MORE_PATIENCE = 0.25, 5.0
@@ -52,14 +54,14 @@ class Activity:
             return
         told = {
             "at": now().isoformat(),
-            "host": host,
-            "verb": verb,
-            "words": " ".join(words.split())[:_LONGEST],
-            "ids": list(ids),
-            "outcome": outcome,
+            "host": _valid(host),
+            "verb": _valid(verb),
+            "words": _valid(" ".join(words.split())[:_LONGEST]),
+            "ids": [_valid(id) for id in ids],
+            "outcome": _valid(outcome),
             "took": round(took, 6),
         }
-        with suppress(MemdeskError, OSError), self._lock.hold(_PATIENCE):
+        with suppress(MemdeskError, OSError, ValueError), self._lock.hold(_PATIENCE):
             self._append(told)
 
     def recent(self, after: int, limit: int) -> tuple[Asked, ...]:
@@ -76,24 +78,26 @@ class Activity:
                 break
         return tuple(reversed(found))
 
-    def forget(self, ids: Iterable[str]) -> None:
-        """Erase what names one of these memories, and whoever asked the same."""
+    def forget(self, ids: Iterable[str], texts: Iterable[str] = ()) -> None:
+        """Erase what names one of these memories, whoever asked the same, and what tells their texts."""
         gone = set(ids)
         try:
             if not self._path.exists():
                 return
             with self._lock.hold(_MORE_PATIENCE):
-                self._drop(gone)
-        except (MemdeskError, OSError):
+                self._drop(gone, _Texts(texts))
+        except (MemdeskError, OSError, ValueError):
             self._erase()  # rather nothing than what should be forgotten
 
-    def _drop(self, gone: set[str]) -> None:
+    def _drop(self, gone: set[str], texts: _Texts) -> None:
         lines = [(line, asked) for line in self._lines() if (asked := _asked(line))]
         words = {asked.words for _, asked in lines if gone.intersection(asked.ids)} - {""}
         kept = [
             line
             for line, asked in lines
-            if asked.words not in words and not gone.intersection(asked.ids)
+            if asked.words not in words
+            and not gone.intersection(asked.ids)
+            and not texts.told_by(asked.words)
         ]
         self._rewrite(kept)
 
@@ -136,6 +140,41 @@ class Activity:
     def _erase(self) -> None:
         with suppress(OSError):
             self._path.unlink()
+
+
+def _valid(text: str) -> str:
+    """Return a text as valid Unicode: of a lone surrogate the number is written out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _folded(text: str) -> str:
+    """Return a text in which neither case nor white space make a difference."""
+    return " ".join(_valid(text).casefold().split())
+
+
+class _Texts:
+    """Texts that nothing in the log may tell."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._each = [_folded(text) for text in texts]
+        self._all = "\n".join(self._each)
+        self._short = [each for each in self._each if _TELLING <= len(each) <= 2 * _LONGEST]
+
+    def told_by(self, words: str) -> bool:
+        """Tell whether a question is a part of one of them, holds one, or was cut within one."""
+        asked = _folded(words)
+        if len(asked) < _TELLING or not self._all:
+            return False
+        if asked in self._all or any(text in asked for text in self._short):
+            return True
+        return len(words) >= _LONGEST and any(_runs_into(asked, text) for text in self._each)
+
+
+def _runs_into(asked: str, text: str) -> bool:
+    """Tell whether a question ends with the beginning of a text."""
+    if text[:_TELLING] not in asked:
+        return False
+    return any(asked.endswith(text[:most]) for most in range(_TELLING, len(asked)))
 
 
 def _next(tail: bytes) -> int:

@@ -180,7 +180,7 @@ class Service:
     def await_change(self, seen: int, seconds: float) -> int:
         """Return the store's seq once it exceeds `seen`, or the present one after `seconds`.
 
-        Writes of this process are seen at once, those of others within half a second.
+        It may return the present one sooner when the Inbox has other pairs than before. Writes of this process are seen at once, those of others within half a second.
         """
         return watching.await_change(self._core, seen, seconds)
 
@@ -336,7 +336,9 @@ class Service:
         expiry, and goes only where both may go. `bases` are the seqs of the revisions, as with
         `revise`. Raises `NotFound`, or `Conflict` when one is not live.
         """
-        return tidying.merge(self._core, keep, drop, edit, actor, change, bases=bases, fresh=fresh)
+        return tidying.merge(
+            self._core, keep, drop, edit, actor, change=change, bases=bases, fresh=fresh
+        )
 
     def revert(
         self,
@@ -349,6 +351,7 @@ class Service:
     ) -> Memory:
         """Go back to an earlier revision of a live memory, known by its seq, as a new one.
 
+        Its audience stays as it is: what was made private since is not shared again.
         Raises `NotFound`, `Invalid` when there is no such revision, or `Conflict` when it is not live.
         """
         return tidying.revert(self._core, id, seq, actor, change, fresh=fresh)

@@ -8,8 +8,9 @@ import os
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from memdesk.answers import Duty
@@ -48,7 +49,8 @@ _NICE = 10
 # long; warming is what the first request would else wait for.
 _PATIENCE = {WARMING: 1.0, MENDING: 2.0, MAINTENANCE: 2.0}
 # Threads inherit their maker's priority and may never raise it again: what opens libraries that
-# make threads of their own must not be nice, and what holds the writer lock had better not.
+# make threads of their own must not be nice, and what holds the writer lock had better not:
+# `at_usual_priority`.
 _NICE_ONES = frozenset({EMBEDDING, REVIEWING})
 
 
@@ -324,10 +326,47 @@ def _told(entry: _Entry) -> Duty:
     )
 
 
+_here = threading.local()
+_Errand = tuple["Callable[[], object]", "Future[object]"]
+
+
 def _behind(work: Callable[[], object]) -> object:
-    """Do something at a low priority: on a thread of its own, since there is no way back."""
+    """Do something at a low priority: on a thread of its own, since there is no way back.
+
+    Meanwhile this thread does what that one asks for by `at_usual_priority`.
+    """
+    errands: SimpleQueue[_Errand | None] = SimpleQueue()
+
+    def behind() -> object:
+        _here.errands = errands
+        try:
+            return work()
+        finally:
+            errands.put(None)
+
     with ThreadPoolExecutor(1, _THREAD, initializer=_step_behind) as pool:
-        return pool.submit(work).result()
+        done = pool.submit(behind)
+        while errand := errands.get():
+            _run(*errand)
+        return done.result()
+
+
+def at_usual_priority(work: Callable[[], object]) -> None:
+    """Do something from a duty of low priority at the usual one: what holds the writer lock."""
+    errands: SimpleQueue[_Errand | None] | None = getattr(_here, "errands", None)
+    if errands is None:
+        work()
+        return
+    done: Future[object] = Future()
+    errands.put((work, done))
+    done.result()
+
+
+def _run(work: Callable[[], object], done: Future[object]) -> None:
+    try:
+        done.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - raised where it was asked for
+        done.set_exception(error)
 
 
 def _step_behind() -> None:

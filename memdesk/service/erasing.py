@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from memdesk.answers import Changed
 from memdesk.errors import Invalid
 from memdesk.memory import TOMBSTONE, TRASHED, Memory, Source
+from memdesk.service import reviewing
 from memdesk.service.writing import checked_change, checked_ids, done_before, existing
 from memdesk.terms import forget_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memdesk.service.core import Core
+    from memdesk.service.core import Core, Writing
 
 
 def purge(
@@ -24,29 +25,38 @@ def purge(
 
     A tombstone without words stays, so that other devices learn of it.
     """
-    from memdesk.store import request_scrub
-
     ids, change = checked_ids(ids), checked_change(change)
     with core.writing(actor, change) as write:
-        if change and not fresh and (done := done_before(write.store, change)):
-            return Changed(change, done)
-        memories = existing(write.store, ids)
-        for memory in memories:
-            if memory.state != TRASHED:
-                raise Invalid("id", f"{memory.id} is not in the trash; forget it first")
-        tombs = [write.sign(_tombstone(memory)) for memory in memories]
-        # First the wish, then the copies: were the power cut in between, the memory would still be
-        # in the trash. Nothing is scrubbed before this lock is let go.
-        request_scrub(write.store)
-        write.store.unindex(ids)
-        write.store.drop_revisions(ids)
-        write.store.replace(tombs, (), write.at)
-        write.store.forget_kept()
-        forget_words()
-        changed = Changed(write.change, tuple(ids))
-    core.activity.forget(ids)
+        done = done_before(write.store, change) if change and not fresh else ()
+        texts = set() if done else _erase(core, write, ids)
+    # Also where it was done before: whoever did it may have died before it came to this.
+    done = done or tuple(ids)
+    core.activity.forget(done, texts)
+    reviewing.forget(core, done)
     core.maintain_soon()
-    return changed
+    return Changed(write.change, done)
+
+
+def _erase(core: Core, write: Writing, ids: Sequence[str]) -> set[str]:
+    """Erase memories of the trash from the store; return all texts that they have had."""
+    from memdesk.store import request_scrub
+
+    memories = existing(write.store, ids)
+    for memory in memories:
+        if memory.state != TRASHED:
+            raise Invalid("id", f"{memory.id} is not in the trash; forget it first")
+    texts = {each.text for each in (*memories, *write.store.revisions_of(*ids))}
+    core.activity.forget(ids, texts)  # a second try would not know the texts any more
+    tombs = [write.sign(_tombstone(memory)) for memory in memories]
+    # First the wish, then the copies: were the power cut in between, the memory would still be
+    # in the trash. Nothing is scrubbed before this lock is let go.
+    request_scrub(write.store)
+    write.store.unindex(ids)
+    write.store.drop_revisions(ids)
+    write.store.replace(tombs, (), write.at)
+    write.store.forget_kept()
+    forget_words()
+    return texts
 
 
 def _tombstone(memory: Memory) -> Memory:

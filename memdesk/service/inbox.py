@@ -11,8 +11,8 @@ from memdesk.errors import Invalid
 from memdesk.memory import LIVE, check_id, now
 from memdesk.service import reading, reviewing
 from memdesk.service.drafting import FLAGS, LOW_TRUST
-from memdesk.service.reviewing import CONTRADICTION, DUPLICATE, text_of
-from memdesk.service.writing import change_all, existing
+from memdesk.service.reviewing import CONTRADICTION, DUPLICATE
+from memdesk.service.writing import change_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from memdesk.memory import Memory
     from memdesk.service.core import Core
     from memdesk.service.reviewing import Looked
+    from memdesk.store import Store
 
 REPLACED = "replaced"
 _DAYS = 30
 """How long a memory that an AI host replaced is shown."""
 _PERSON = "person"
+_PAGE = 500
 _PAIRS = (DUPLICATE, CONTRADICTION, REPLACED)
 
 
@@ -35,7 +37,7 @@ def inbox(core: Core, limit: int) -> Inbox:
     found = _concerns(core, looked)
     shown = [told for each in found[:limit] for told in _told(each)]
     store = core.store()
-    behind = len(store.changed_since(looked.seq)) + len(looked.waiting)
+    behind = store.memories.count(f"seq > {looked.seq}") + len(looked.waiting)
     return Inbox(tuple(shown), len(found), behind)
 
 
@@ -47,7 +49,7 @@ def count(core: Core) -> int:
 def _concerns(core: Core, looked: Looked) -> list[Concern]:
     """Return every concern that is not settled, the newest memory's first."""
     found = [*_flagged(core), *_paired(core, looked), *_replaced(core)]
-    open_ = [each for each in found if _short(each) not in _settled(each.memory)]
+    open_ = [each for each in found if not _is_settled(each)]
     return sorted(
         open_, key=lambda each: (each.memory.created_at, each.memory.id, each.key), reverse=True
     )
@@ -59,8 +61,10 @@ def _flagged(core: Core) -> Iterator[Concern]:
 
 
 def _paired(core: Core, looked: Looked) -> Iterator[Concern]:
-    present = core.store().get({id for pair in looked.pairs for id in pair}) if looked.pairs else {}
-    for pair in looked.pairs.values():
+    pairs = looked.pairs.values()
+    ids = {id for pair in pairs for id in (pair.newer, pair.older)}
+    present = core.store().get(ids) if ids else {}
+    for pair in pairs:
         newer, older = present.get(pair.newer), present.get(pair.older)
         if newer is None or older is None or not reviewing.alike(newer, older):
             continue
@@ -70,17 +74,30 @@ def _paired(core: Core, looked: Looked) -> Iterator[Concern]:
 
 def _replaced(core: Core) -> Iterator[Concern]:
     """Yield what took the place of another in the last days, where no person asked for that."""
-    store = core.store()
-    old = [
-        each
-        for each in store.replaced_since(now() - timedelta(days=_DAYS))
-        if each.actor != _PERSON and each.replaced_by
-    ]
+    store, since = core.store(), now() - timedelta(days=_DAYS)
+    old = [each for each in store.replaced_since(since) if each.replaced_by]
     new = store.get({each.replaced_by for each in old if each.replaced_by}) if old else {}
-    for each in old:
-        memory = new.get(each.replaced_by or "")
-        if memory and memory.state == LIVE:
+    pairs = [(new[each.replaced_by], each) for each in old if each.replaced_by in new]
+    pairs = [(memory, each) for memory, each in pairs if memory.state == LIVE]
+    replacing = _replacing(store, pairs)
+    for memory, each in pairs:
+        then = replacing[each.id]
+        # A host may call itself a person; that it wrote the new memory stands in its source.
+        born = memory.source.trust == "agent" and then.updated_at == memory.created_at
+        if then.updated_at > since and (born or then.actor != _PERSON):
             yield Concern(REPLACED, memory, each)
+
+
+def _replacing(store: Store, pairs: Sequence[tuple[Memory, Memory]]) -> dict[str, Memory]:
+    """Return the revisions in which the second ones were replaced, by their ids."""
+    first = {each.id: each for _, each in pairs}
+    changed = [each.id for memory, each in pairs if each.updated_at != memory.created_at]
+    for start in range(0, len(changed), _PAGE):
+        for earlier in store.revisions_of(*changed[start : start + _PAGE]):  # the newest first
+            later = first[earlier.id]
+            if earlier.replaced_by == later.replaced_by and earlier.state == later.state:
+                first[earlier.id] = earlier
+    return first
 
 
 def _told(concern: Concern) -> Iterator[Concern]:
@@ -104,7 +121,8 @@ _ABOUT = {
 }
 
 
-# What was settled stands in the newer memory: its kind, and for a pair the other's id and text.
+# What was settled stands in the memory: its kind; of a pair in both, each with the other's id. So it
+# is settled no longer once either has another text, and nothing of a text stays with the other one.
 
 
 def review(
@@ -117,12 +135,11 @@ def review(
 ) -> Changed:
     """Keep that the person has seen concerns, in the memories they are about."""
     keys = [_parsed(key) for key in concerns]
-    others = [other for _, _, other in keys if other]
-    texts = {each.id: text_of(each) for each in existing(core.store(), others)}
     settled: dict[str, list[str]] = {}
     for kind, id, other in keys:
-        short = f"{kind}:{other}:{texts[other]}" if other else kind
-        settled.setdefault(id, []).append(short)
+        settled.setdefault(id, []).append(_mark(kind, other))
+        if other:
+            settled.setdefault(other, []).append(_mark(kind, id))
 
     def seen(memory: Memory) -> Memory | None:
         reviewed = _joined({*_settled(memory), *settled[memory.id]})
@@ -140,9 +157,16 @@ def _parsed(key: str) -> tuple[str, str, str]:
     return kind, check_id(id, "concerns"), check_id(other, "concerns") if other else ""
 
 
-def _short(concern: Concern) -> str:
-    other = concern.other
-    return f"{concern.kind}:{other.id}:{text_of(other)}" if other else concern.kind
+def _is_settled(concern: Concern) -> bool:
+    memory, other = concern.memory, concern.other
+    if other is None:
+        return concern.kind in _settled(memory)
+    one, two = _mark(concern.kind, other.id), _mark(concern.kind, memory.id)
+    return one in _settled(memory) and two in _settled(other)
+
+
+def _mark(kind: str, other: str) -> str:
+    return f"{kind}:{other}" if other else kind
 
 
 def _settled(memory: Memory) -> set[str]:

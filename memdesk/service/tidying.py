@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memdesk.answers import Changed
-from memdesk.errors import Invalid
+from memdesk.errors import Busy, Invalid, MemdeskError, StoreError
 from memdesk.limits import check as check_wanted
 from memdesk.memory import (
     LIVE,
@@ -40,19 +41,21 @@ from memdesk.service.writing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from memdesk.service.core import Core, Writing
-    from memdesk.service.writing import Identity
+    from memdesk.service.writing import Pair
+    from memdesk.store import Store
 
-    Step = Callable[[Writing, list[Memory]], list[tuple[Memory, Memory]]]
-    """What a change makes of some memories, as (before, after)."""
+    Step = Callable[[Writing, list[Memory]], list[Pair]]
+    """What a change makes of some memories."""
 
 _BATCH = 500
 _KEPT = (LIVE, TRASHED, REPLACED)
 _REVERTED = (
-    *("kind", "tags", "space", "audience", "happened_at", "happened_precision", "utc_offset_min"),
-    *("pinned", "confidence"),
+    *("kind", "tags", "space", "happened_at", "happened_precision", "utc_offset_min", "pinned"),
+    "confidence",
 )
 
 
@@ -65,7 +68,10 @@ def revise_many(
     *,
     fresh: bool = False,
 ) -> Changed:
-    """Change the same fields of live memories, all or none."""
+    """Change the same fields of live memories, all or none.
+
+    One that is moved to where its very text is live already is replaced by that one.
+    """
     if edit.text is not None:
         raise Invalid("text", "is one memory's own; revise them one at a time to change it")
     at = now()
@@ -75,7 +81,8 @@ def revise_many(
         after = edited(memory, edit, at)
         return after if after != memory else None
 
-    changed = change_all(core, ids, revised, actor, change, fresh=fresh)
+    into = None if edit.space is None else _one_of_twins
+    changed = change_all(core, ids, revised, actor, change, fresh=fresh, settled=into)
     indexing.embed_in_background(core)
     return changed
 
@@ -90,7 +97,7 @@ def rename_tag(
     if new == old:
         raise Invalid("into", f"“{old[0]}” is what the tag is called already; give another name")
 
-    def renamed(_: Writing, memories: list[Memory]) -> list[tuple[Memory, Memory]]:
+    def renamed(_: Writing, memories: list[Memory]) -> list[Pair]:
         return [
             (memory, replace(memory, tags=clean_tags(_put_for(memory.tags, old, new))))
             for memory in memories
@@ -116,26 +123,36 @@ def rename_space(
     if check_space(into, "into") == space:
         raise Invalid("into", f"“{space}” is what the space is called already; give another name")
 
-    def moved(write: Writing, memories: list[Memory]) -> list[tuple[Memory, Memory]]:
-        same = write.store.same_texts({memory.content_hash for memory in memories})
-        there = {
-            identity(twin): twin.id
-            for twin in same
-            if twin.space == into and twin.state == LIVE and not expired(twin, write.at)
-        }
-        return [(memory, _moved(memory, into, there)) for memory in memories]
+    def moved(write: Writing, memories: list[Memory]) -> list[Pair]:
+        pairs = [(memory, replace(memory, space=into)) for memory in memories]
+        return _one_of_twins(write.store, pairs, write.at)
 
     wanted = Filter(spaces=(space,), states=_KEPT, expired=True)
     nobody = Invalid("space", f"“{space}” holds no memories")
     return _change_each(core, wanted, moved, actor, change, nobody=nobody, fresh=fresh)
 
 
-def _moved(memory: Memory, into: str, there: dict[Identity, str]) -> Memory:
-    after = replace(memory, space=into)
-    twin = there.get(identity(after))
-    if memory.state == LIVE and twin:
-        return replace(after, state=REPLACED, replaced_by=twin)
-    return after
+def _one_of_twins(store: Store, pairs: list[Pair], at: datetime) -> list[Pair]:
+    """Have live memories that are moved replaced by those that are the same, and there already.
+
+    Of two that come together, the first one is there.
+    """
+    moving = {before.id for before, after in pairs if before.space != after.space}
+    there = {
+        identity(twin): twin.id
+        for twin in store.same_texts({after.content_hash for _, after in pairs})
+        if twin.id not in moving and twin.state == LIVE and not expired(twin, at)
+    }
+    settled: list[Pair] = []
+    for before, after in pairs:
+        twin = there.get(identity(after)) if before.id in moving else None
+        if twin and after.state == LIVE:
+            settled.append((before, replace(after, state=REPLACED, replaced_by=twin)))
+            continue
+        if after.state == LIVE and not expired(after, at):
+            there.setdefault(identity(after), after.id)
+        settled.append((before, after))
+    return settled
 
 
 def delete_space(
@@ -148,7 +165,7 @@ def delete_space(
             f"“{PERSONAL}” is where everything is that has no project; it cannot be deleted",
         )
 
-    def forgotten(_: Writing, memories: list[Memory]) -> list[tuple[Memory, Memory]]:
+    def forgotten(_: Writing, memories: list[Memory]) -> list[Pair]:
         return [(memory, trashed(memory)) for memory in memories]
 
     wanted = Filter(spaces=(space,), expired=True)
@@ -169,26 +186,54 @@ def _change_each(
     """Rewrite every memory of a filter, in batches that are each on the disk before the next.
 
     A repeated change goes on where it was cut off; what was written since it began stays as it is.
-    Raises `nobody` where there is no such memory.
+    Raises `nobody` where there is no such memory. What fails in between tells how far it came.
     """
     known = None if fresh else checked_change(change)
     change = checked_change(change) or new_id()
-    done, began = _begun(core, known)
+    written, began = _begun(core, known)
+    done = dict.fromkeys(written)
+    try:
+        for batch in _batches(core, wanted, step, actor, change, before=began):
+            done |= dict.fromkeys(batch)
+    except MemdeskError as error:
+        if not done:
+            raise
+        raise _so_far(error, core, wanted, len(done)) from error
+    if not done:
+        raise nobody
+    return Changed(change, tuple(done))
+
+
+def _batches(
+    core: Core, wanted: Filter, step: Step, actor: str, change: str, *, before: int | None
+) -> Iterator[list[str]]:
+    """Rewrite the memories of a filter, those `before` a seq if one is given.
+
+    Yields the ids of each batch once it is on the disk.
+    """
     after = None
     while True:
         check_wanted()
         with core.writing(actor, change) as write:
             found = write.store.find(wanted, limit=_BATCH, after=after)
-            due = [memory for memory in found if began is None or memory.seq < began]
+            due = [memory for memory in found if before is None or memory.seq < before]
             if due:
                 rewrite(core, write, step(write, due))
-            done += [memory.id for memory in due]
+        yield [memory.id for memory in due]
         if len(found) < _BATCH:
-            break
+            return
         after = found[-1].created_at, found[-1].id
-    if not done:
-        raise nobody
-    return Changed(change, tuple(dict.fromkeys(done)))
+
+
+def _so_far(error: MemdeskError, core: Core, wanted: Filter, done: int) -> MemdeskError:
+    """Return an error that also tells how many memories were done before."""
+    words = f"{done:,}"
+    with suppress(StoreError):
+        words += f" of {done + sum(core.store().counts('state', wanted).values()):,}"
+    words += " are done, do it again to finish"
+    if isinstance(error, Busy):
+        return Busy(error.holder, error.waited, words)
+    return type(error)(f"{error}; {words}") if len(error.args) == 1 else error
 
 
 def _begun(core: Core, change: str | None) -> tuple[list[str], int | None]:
@@ -204,8 +249,8 @@ def merge(
     drop: str,
     edit: Edit | None,
     actor: str,
-    change: str | None,
     *,
+    change: str | None,
     bases: tuple[int, int] | None = None,
     fresh: bool = False,
 ) -> Changed:
@@ -225,7 +270,7 @@ def merge(
             check_live(memory)
             check_base(write.store, memory, base)
         whole = _with_both(kept, dropped)
-        if edit not in (None, Edit()):
+        if edit and edit != Edit():
             whole = edited(whole, edit, write.at)
         replaced = replace(dropped, state=REPLACED, replaced_by=keep)
         rewrite(core, write, [(kept, whole), (dropped, replaced)])
@@ -258,7 +303,7 @@ def revert(
 ) -> Memory:
     """Write what an earlier revision of a live memory told forward, as a new revision.
 
-    A moment of expiry that has passed since is not brought back.
+    Neither its audience of then is brought back, nor a moment of expiry that has passed since.
     """
     id, change = check_id(id), checked_change(change)
     with core.writing(actor, change) as write:

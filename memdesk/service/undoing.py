@@ -10,7 +10,7 @@ from memdesk.answers import Changed
 from memdesk.errors import Invalid
 from memdesk.memory import TOMBSTONE, TRASHED, Memory, check_id
 from memdesk.service.core import MAINTENANCE
-from memdesk.service.writing import rewrite
+from memdesk.service.writing import only_flagged, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,13 +60,13 @@ def _prior(memory: Memory, revisions: list[Memory], change: str) -> Memory | Non
     standing, undone = _layers(revisions)
     if standing and standing[-1].change == change:
         return standing[-2] if len(standing) > 1 else replace(memory, state=TRASHED)
-    if change == memory.change and change in undone:
+    if change == revisions[-1].change and change in undone:
         return undone[change]
     return None
 
 
 def _histories(store: Store, memories: Sequence[Memory]) -> Iterator[tuple[Memory, list[Memory]]]:
-    """Yield memories with their revisions, oldest first.
+    """Yield memories with their revisions, oldest first, as if each had had its flags at once.
 
     A copy that a crash left of the present one is none.
     """
@@ -76,7 +76,19 @@ def _histories(store: Store, memories: Sequence[Memory]) -> Iterator[tuple[Memor
         for revision in reversed(store.revisions_of(*earlier)):
             earlier[revision.id].append(revision)
         for memory in page:
-            yield memory, [*(each for each in earlier[memory.id] if each.seq < memory.seq), memory]
+            before = (each for each in earlier[memory.id] if each.seq < memory.seq)
+            yield memory, _flagged_at_once((*before, memory))
+
+
+def _flagged_at_once(revisions: Sequence[Memory]) -> list[Memory]:
+    """Return revisions (oldest first) without those that only added flags, which go to the one before."""
+    told: list[Memory] = []
+    for each in revisions:
+        if told and only_flagged(told[-1], each):
+            told[-1] = replace(told[-1], flags=each.flags)
+        else:
+            told.append(each)
+    return told
 
 
 def _layers(revisions: list[Memory]) -> tuple[list[Memory], dict[str, Memory]]:
@@ -113,9 +125,13 @@ def _last_change(store: Store) -> str:
 
 def _tops(store: Store, memories: Sequence[Memory]) -> Iterator[tuple[Memory, Memory | None]]:
     """Yield memories with the revision that stands on top of each; erased ones have none."""
-    # RFC 9562: only an undo has a made id, and only then does something else stand.
-    undone = [each for each in memories if uuid.UUID(each.change).version == 5]  # noqa: PLR2004
-    histories = {each.id: revisions for each, revisions in _histories(store, undone)}
+    # Only over an undo, whose id is a made one (RFC 9562), and over flags does something else stand.
+    covering = [
+        each
+        for each in memories
+        if uuid.UUID(each.change).version == 5 or each.actor == MAINTENANCE  # noqa: PLR2004
+    ]
+    histories = {each.id: revisions for each, revisions in _histories(store, covering)}
     for memory in memories:
         standing, _ = _layers(histories.get(memory.id, [memory]))
         yield memory, standing[-1] if standing and memory.state != TOMBSTONE else None

@@ -21,7 +21,7 @@ from memdesk.memory import (
     now,
 )
 from memdesk.service import indexing
-from memdesk.service.core import in_time
+from memdesk.service.core import MAINTENANCE, in_time
 from memdesk.service.drafting import Checked, check, edited
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Identity = tuple[str, str, str | None, int | None]
 """Space, content hash, session and position."""
+Pair = tuple[Memory, Memory]
+"""A memory before and after a change."""
 MAX_IDS = 1000
 _EMBEDDED_AT_ONCE = 16
 _REASON = "forgotten because"
@@ -192,12 +194,31 @@ _STATE_WORDS = {
 
 
 def check_base(store: Store, memory: Memory, base: int | None) -> None:
-    """Raise `Conflict` when a memory has another revision by now than the one with the seq `base`."""
-    if base is not None and memory.seq != base:
+    """Raise `Conflict` when a memory has another revision by now than the one with the seq `base`.
+
+    One to which maintenance has added nothing but flags since counts as the same.
+    """
+    if base is None or memory.seq == base:
+        return
+    earlier = store.revisions_of(memory.id)
+    for before in (each for each in earlier if base <= each.seq < memory.seq):
+        if not only_flagged(before, memory):
+            break
+        memory = before
+    if memory.seq != base:
         raise Conflict(
             memory.id,
             f"revised by {memory.actor}; look at it as it is now, then do that again",
         )
+
+
+_NOT_TOLD = (*("flags", "clock_ms", "clock_n", "device", "seq", "updated_at", "change", "actor"),)
+
+
+def only_flagged(before: Memory, after: Memory) -> bool:
+    """Tell whether a revision is one of maintenance that changed nothing but the flags."""
+    same = {name: getattr(before, name) for name in _NOT_TOLD}
+    return after.actor == MAINTENANCE and replace(after, **same) == before
 
 
 def check_live(memory: Memory) -> None:
@@ -272,14 +293,20 @@ def change_all(
     change: str | None,
     *,
     fresh: bool = False,
+    settled: Callable[[Store, list[Pair], datetime], list[Pair]] | None = None,
 ) -> Changed:
-    """Write what `changed` makes of memories, all or none; None stays as it is."""
+    """Write what `changed` makes of memories, all or none; None stays as it is.
+
+    `settled` is asked for what becomes of all of them, as (before, after), at a moment.
+    """
     ids, change = checked_ids(ids), checked_change(change)
     with core.writing(actor, change) as write:
         if change and not fresh and (done := done_before(write.store, change)):
             return Changed(change, done)
         pairs = [(memory, changed(memory)) for memory in existing(write.store, ids)]
         wanted = [(before, after) for before, after in pairs if after is not None]
+        if wanted and settled:
+            wanted = settled(write.store, wanted, write.at)
         if wanted:
             rewrite(core, write, wanted)
         return Changed(

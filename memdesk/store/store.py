@@ -26,7 +26,7 @@ from memdesk.store.tally import by_value, tally
 from memdesk.store.unfinished import Begun, with_beginning, with_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from memdesk.memory import Memory
@@ -144,7 +144,8 @@ class Store:
 
     def tally(self, moments: Sequence[datetime]) -> Tally:
         """Count what may be browsed by, and what was created from each moment to the one after it."""
-        return tally(self.memories, datetime.now(UTC), moments)
+        held = self._kept.matching("").held if self._kept.keeping else None
+        return tally(self.memories, held, datetime.now(UTC), moments)
 
     def keep(self) -> None:
         """Keep rows in memory from now on, all of a small store: for a process that stays."""
@@ -270,19 +271,20 @@ class Store:
         )
 
     def near(
-        self, seqs: Sequence[int], least: float, most: int
-    ) -> dict[str, list[tuple[str, float]]]:
+        self, seqs: Sequence[int], least: float, most: int, go_on: Callable[[], bool]
+    ) -> dict[str, list[tuple[str, float]]] | None:
         """Return for revisions of memories up to `most` others of the space nearest in meaning.
 
         By id, with their cosines of at least `least`. Only live memories that are no turns count. A
-        revision whose vector is not there yet is left out.
+        revision whose vector is not there yet is left out. `go_on` is asked between parts of the
+        work, of some hundredths of a second each, and may wait; False ends it, and None is returned.
         """
-        return neighbours(self._search, seqs, least, most, datetime.now(UTC))
+        return neighbours(self._search, seqs, least, most, datetime.now(UTC), go_on=go_on)
 
-    def changed_since(self, seq: int) -> list[str]:
-        """Return the ids of what has changed after a sequence number, in that order."""
+    def changed_since(self, seq: int) -> dict[str, int]:
+        """Return the ids and sequence numbers of what has changed after one, in that order."""
         found = self.memories.rows(f"seq > {seq}", columns=["seq", "id"])
-        return [id for _, id in sorted(_columns(found, ["seq", "id"]))]
+        return {id: at for at, id in sorted(_columns(found, ["seq", "id"]))}
 
     def flagged(self) -> list[Memory]:
         """Return the live memories that have flags, but for those whose time has run out."""

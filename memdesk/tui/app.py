@@ -10,22 +10,26 @@ import traceback
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.app import App, SystemCommand
+from textual.events import Key
 
-from memdesk.errors import Busy, MemdeskError
+from memdesk.errors import MemdeskError
 from memdesk.memory import PERSONAL
 from memdesk.tui.clipboard import copy
 from memdesk.tui.desk import Desk
 from memdesk.tui.glyphs import glyphs
-from memdesk.tui.keys import APP_KEYS, every_key
+from memdesk.tui.keymap import checked
+from memdesk.tui.keys import APP_KEYS
 from memdesk.tui.main import MainScreen
 from memdesk.tui.places import PlaceCommands
 from memdesk.tui.plain import plain
+from memdesk.tui.typeahead import TypeAhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from textual.binding import Binding, BindingType
     from textual.dom import DOMNode
+    from textual.events import Event
     from textual.screen import Screen
 
     from memdesk.answers import Overview
@@ -92,6 +96,10 @@ class MemdeskApp(App[None]):
         self._theme_wanted = theme
         self._save_theme = save_theme
         self._doing: set[asyncio.Task[None]] = set()
+        self.writing = 0
+        """How many changes are on their way."""
+        self._warned = False
+        self.type_ahead = TypeAhead(self)
 
     def on_mount(self) -> None:
         """Show the main screen at once; it asks for the service afterwards."""
@@ -125,28 +133,42 @@ class MemdeskApp(App[None]):
         """Leave, unless something that was written would be lost: then its question comes first."""
         if getattr(self.screen, "dirty", False):
             await self.screen.run_action("cancel")
-        elif not any(getattr(screen, "dirty", False) for screen in self.screen_stack):
+        elif any(getattr(screen, "dirty", False) for screen in self.screen_stack):
+            return  # a question about it is open
+        elif self.writing and not self._warned:
+            self._warned = True
+            self.say("A change still waits for the store. Quit again to leave without it.")
+        else:
             self.exit()
 
     def _use_keys(self) -> None:
-        known = {binding.id for binding in every_key()}
-        for id in sorted(self._keys.keys() - known):
+        """Take the keys of the settings, and say once which of them cannot be used."""
+        usable, troubles = checked(self._keys)
+        self.set_keymap(usable)
+        if troubles:
             self.notify(
-                f"The setting keys.{id} is no key of the desk.", severity="warning", markup=False
+                "\n".join(troubles), severity="warning", timeout=ERROR_SECONDS, markup=False
             )
-        self.set_keymap({id: keys for id, keys in self._keys.items() if id in known})
 
-    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:  # noqa: ARG002
-        """Say which keys of the settings have two meanings."""
-        names = ", ".join(sorted(binding.id or "" for binding in clashed_bindings))
-        self.notify(
-            f"Another setting in [keys] took the key of {names}.", severity="warning", markup=False
-        )
+    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
+        """Say nothing: it was said when the desk opened."""
 
     def _keep_theme(self, name: str) -> None:
         if self._save_theme and name != self._theme_wanted:
             self._theme_wanted = name
             self._save_theme(name)
+
+    async def on_event(self, event: Event) -> None:
+        """Take note of what keys are aimed at, before they are on their way."""
+        if isinstance(event, Key) and not event.is_forwarded:
+            self.type_ahead.aim(event)
+        await super().on_event(event)
+
+    def on_key(self, event: Key) -> None:
+        """Let no key act where it was not meant to."""
+        if self.type_ahead.takes(event):
+            event.stop()
+            event.prevent_default()
 
     # The service
 
@@ -154,9 +176,14 @@ class MemdeskApp(App[None]):
         """Return what the service answers; asked on a thread, so that the screen goes on."""
         return await self.desk.ask(work)
 
-    def do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Begin something; what goes wrong in it is told, and the desk stays open."""
-        task = asyncio.create_task(self._done(work))
+    def do(self, work: Coroutine[Any, Any, None], *, opens: bool = False) -> asyncio.Task[None]:
+        """Begin something; what goes wrong in it is told, and the desk stays open.
+
+        Where it `opens` a dialog, the keys that follow are for that.
+        """
+        if opens:
+            self.type_ahead.keep()
+        task = asyncio.create_task(self._done(work, opens=opens))
         self._doing.add(task)
         task.add_done_callback(self._doing.discard)
         return task
@@ -166,28 +193,30 @@ class MemdeskApp(App[None]):
         while self._doing:
             await asyncio.wait(set(self._doing))
 
-    async def _done(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _done(self, work: Coroutine[Any, Any, None], *, opens: bool) -> None:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - the desk stays open, whatever happened
             self.tell(error)
+        if opens:  # nothing came, or it has gone
+            self.type_ahead.release()
 
     def tell(self, error: Exception) -> None:
         """Tell a person what went wrong: in a sentence, and where the rest of it is written."""
         if not self.is_running:
             return
-        if isinstance(error, Busy):
-            words = f"Still busy: {error}."
-        elif isinstance(error, MemdeskError):
+        if isinstance(error, MemdeskError):
             words = str(error)
         else:
             log.error("something unexpected happened: %s", _trace(error))
             words = f"Something unexpected happened ({type(error).__name__})."
             words += f" What exactly is in {self._log_file}." if self._log_file else ""
+        self.clear_notifications()  # they would cover the desk
         self.notify(plain(words), severity="error", timeout=ERROR_SECONDS, markup=False)
 
     def say(self, words: str) -> None:
         """Tell a person what happened, for a moment."""
+        self.clear_notifications()
         self.notify(plain(words), markup=False)
 
     def copy(self, text: str, what: str) -> None:
@@ -203,6 +232,7 @@ class MemdeskApp(App[None]):
             if not given.done():
                 given.set_result(answer)
 
+        self.type_ahead.keep()  # until the screen is there
         self.push_screen(screen, give)
         return await given
 

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import OptionList, Sparkline
 from textual.widgets.option_list import Option
 
-from memdesk.tui.keys import BROWSE_KEYS
+from memdesk.tui.keys import BROWSE_KEYS, UNDO
 from memdesk.tui.places import ALL, Place, counted
 from memdesk.tui.plain import content, one_line
 
@@ -30,7 +30,7 @@ _WIDTH = 22
 class Places(OptionList):
     """Its lines."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*BROWSE_KEYS]
+    BINDINGS: ClassVar[list[BindingType]] = [*BROWSE_KEYS, UNDO]
     BINDING_GROUP_TITLE = "Browse"
     HELP = "Choose what the list shows. Tags and spaces can be renamed, merged and deleted here."
 

@@ -46,17 +46,16 @@ class Changing(Writes):
         """Write a memory."""
         place = self.wish.place
         written = Written(
-            text=self.desk_app.unsaved,
             tags=(place.value,) if place.kind == "tag" else (),
             kind=place.value if place.kind == "kind" else "note",
             space=place.value if place.kind == "space" else self.desk_app.default_space,
         )
-        self.begin(self._write_new(written))
+        self.begin(self._write_new(written), opens=True)
 
     def action_edit(self) -> None:
         """Change the memory under the cursor."""
         if self.memory:
-            self.begin(self._edit_present(self.memory.id))
+            self.begin(self._edit_present(self.memory.id), opens=True)
 
     async def _edit_present(self, id: str, text: str | None = None) -> None:
         (began,) = await self.memories([id])
@@ -76,8 +75,9 @@ class Changing(Writes):
         await self.desk_app.answer_of(editor)
 
     async def _write_new(self, written: Written) -> None:
-        if await self.desk_app.answer_of(self._editor("New memory", written, self._add)):
-            self.desk_app.forget_unsaved()
+        unsaved = self.desk_app.unsaved or None
+        await self.desk_app.answer_of(self._editor("New memory", written, self._add, text=unsaved))
+        self.desk_app.forget_unsaved()  # it is saved, or the person has said to drop it
 
     def _editor(
         self, title: str, written: Written, save: Callable[[Written], Awaitable[None]], **more: Any
@@ -126,34 +126,45 @@ class Changing(Writes):
 
     def action_delete(self) -> None:
         """Move what is chosen to the trash."""
-        if self.ids:
-            self.begin(self._delete(self.ids))
+        self._delete(self.ids)
 
-    async def _delete(self, ids: list[str]) -> None:
-        if len(ids) > MANY and not await self.desk_app.answer_of(
-            Confirm(
-                "Move to the trash",
-                f"Move {counted(len(ids))} to the trash?",
-                "They stay there for 30 days.",
-                f"Move {len(ids)}",
-                "Keep",
-            ),
-        ):
-            return
-        await self._move_out(
+    def _delete(self, ids: list[str]) -> None:
+        if len(ids) > MANY:
+            self.begin(self._delete_many(ids), opens=True)
+        elif ids:
+            self._trash(ids)
+
+    async def _delete_many(self, ids: list[str]) -> None:
+        question = Confirm(
+            "Move to the trash",
+            f"Move {counted(len(ids))} to the trash?",
+            "They stay there for 30 days.",
+            f"Move {len(ids)}",
+            "Keep",
+        )
+        if await self.desk_app.answer_of(question):
+            self._trash(ids)
+
+    def _trash(self, ids: list[str]) -> None:
+        self._move_out(
             ids,
             lambda service, change: service.forget(ids, change=change),
             lambda done: f"Moved {counted(len(done.done))} to trash",
         )
 
-    async def _move_out(
+    def _move_out(
         self,
-        ids: list[str],
+        lines: list[str],
         verb: Callable[[Service, str], Changed],
         done: Callable[[Changed], str],
     ) -> None:
-        """Do what takes memories out of the list: they are gone from it at once, or back if it fails."""
-        self.lines.take_away(ids)
+        """Do what takes lines out of the list: they are gone from it at once, or back if it fails."""
+        self.lines.take_away(lines)
+        self.begin(self._moved_out(verb, done))
+
+    async def _moved_out(
+        self, verb: Callable[[Service, str], Changed], done: Callable[[Changed], str]
+    ) -> None:
         try:
             await self.write(verb, done)
         except MemdeskError:
@@ -162,13 +173,15 @@ class Changing(Writes):
 
     def action_restore(self) -> None:
         """Bring what is chosen back from the trash, or what another took the place of."""
-        ids = [self.former.id] if self.former else self.ids
-        if ids:
-            self.begin(self._restore(ids))
+        row = self.lines.current
+        if self.former and row:
+            self._bring_back([self.former.id], [row.id])
+        elif self.ids:
+            self._bring_back(self.ids, self.ids)
 
-    async def _restore(self, ids: list[str]) -> None:
-        await self._move_out(
-            ids,
+    def _bring_back(self, ids: list[str], lines: list[str]) -> None:
+        self._move_out(
+            lines,
             lambda service, change: service.restore(ids, change=change),
             lambda done: f"Restored {counted(len(done.done))}",
         )
@@ -176,7 +189,7 @@ class Changing(Writes):
     def action_purge(self) -> None:
         """Delete what is chosen for good, after a question."""
         if self.ids:
-            self.begin(self._purge(self.ids))
+            self.begin(self._purge(self.ids), opens=True)
 
     async def _purge(self, ids: list[str]) -> None:
         question = Confirm(
@@ -197,9 +210,9 @@ class Changing(Writes):
         """Make one memory of two: the pair of a concern, or those marked."""
         row = self.lines.current
         if row and row.concern and row.concern.other:
-            self.begin(self._merge_two(row.memory.id, row.concern.other.id))
+            self.begin(self._merge_two(row.memory.id, row.concern.other.id), opens=True)
         elif len(self.lines.marked) == 2:  # noqa: PLR2004
-            self.begin(self._merge_two(*self.ids))
+            self.begin(self._merge_two(*self.ids), opens=True)
 
     async def _merge_two(self, first: str, second: str) -> None:
         keep, drop = await self.memories([first, second])
@@ -228,21 +241,15 @@ class Changing(Writes):
         keys = [row.concern.key for row in self.lines.chosen if row.concern]
         if keys:
             many = "1 thing" if len(keys) == 1 else f"{len(keys)} things"
-            self.begin(self._keep(keys, f"Settled {many}"))
-
-    async def _keep(self, keys: list[str], done: str) -> None:
-        self.lines.take_away(keys)
-        try:
-            await self.write(
-                lambda service, change: service.review(keys, change=change), lambda _: done
+            self._move_out(
+                keys,
+                lambda service, change: service.review(keys, change=change),
+                lambda _: f"Settled {many}",
             )
-        except MemdeskError:
-            self.want(self.wish)
-            raise
 
     def action_drop_other(self) -> None:
         """Move the second memory of a pair to the trash."""
         row = self.lines.current
         other = row.concern.other if row and row.concern else None
         if other and other.state == LIVE:
-            self.begin(self._delete([other.id]))
+            self._delete([other.id])

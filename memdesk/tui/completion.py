@@ -16,29 +16,32 @@ if TYPE_CHECKING:
 
     from textual.binding import BindingType
 
-_BEFORE = "#- "
+_BEFORE = '#- "'
 """What may stand before a name that is completed: a # to show it is a tag, a - to take it away."""
 
-RULE = "Separate them by blanks, or by commas where one has several words."
+RULE = 'Separated by blanks or commas; one of several words in "quotes".'
 """How names are told apart on one line."""
+_NAME = re.compile(r'(?P<before>[-#]*)"(?P<words>[^"]*)"|[^\s,]+')
+_BEGUN = re.compile(r'(?:^|[\s,])([-#]*"[^"]*|[^\s,"]*)$')
 
 
 def names_of(line: str) -> tuple[str, ...]:
-    """Return the names on a line: with a comma in it commas separate them, else blanks do.
+    """Return the names on a line, between blanks or commas; those in quotes may have either.
 
     A # before a name is only a way of writing it.
     """
-    parts = line.split(",") if "," in line else line.split()
-    names = (" ".join(part.split()).lstrip("# ") for part in parts)
+    found = (
+        f"{each['before']}{each['words']}" if each["words"] is not None else each[0]
+        for each in _NAME.finditer(line)
+    )
+    names = (" ".join(name.split()).lstrip("# ") for name in found)
     return tuple(dict.fromkeys(name for name in names if name))
 
 
 def line_of(names: Iterable[str]) -> str:
-    """Return the line on which `names_of` reads these names; one with a comma in it has no such line."""
-    shown = [one_line(name) for name in names]
-    if any(" " in name for name in shown):
-        return ", ".join(shown) + ("," if len(shown) == 1 else "")
-    return " ".join(shown)
+    """Return the line on which `names_of` reads these names; one with a quote in it has no such line."""
+    shown = (one_line(name) for name in names)
+    return " ".join(f'"{name}"' if set(name) & set(" ,") else name for name in shown)
 
 
 class NameSuggester(Suggester):
@@ -65,7 +68,8 @@ class NameSuggester(Suggester):
     def _begun(self, value: str) -> str:
         if not self._several:
             return value
-        return re.split("," if "," in value else r"\s", value)[-1].lstrip(_BEFORE)
+        begun = _BEGUN.search(value)
+        return begun[1].lstrip(_BEFORE) if begun else ""
 
     async def get_suggestion(self, value: str) -> str | None:
         """Return the line with its last name completed."""

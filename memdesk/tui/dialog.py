@@ -49,6 +49,10 @@ class Dialog(ModalScreen[T]):
         # Without one of its own, the footer of the screen below shows keys that do not work.
         yield Footer(show_command_palette=False)
 
+    def on_mount(self) -> None:
+        """Take the keys that were typed ahead, once there is something that has the focus."""
+        self.call_after_refresh(self.desk.type_ahead.release)
+
     def within(self) -> ComposeResult:
         """Yield what stands in the box."""
         raise NotImplementedError

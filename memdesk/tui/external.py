@@ -41,10 +41,17 @@ def _edited(app: App[Any], text: str) -> str | None:
     with tempfile.TemporaryDirectory(prefix="memdesk-") as folder:
         file = Path(folder) / "memory.md"
         _write(file, text)
+        failed: OSError | None = None
         with app.suspend():
             # Descriptor 2 may be a log (cli/screen.py): the editor belongs to the terminal.
-            ended = subprocess.run([*command, str(file)], check=False, stderr=sys.__stderr__)
-            code = ended.returncode
+            try:
+                code = subprocess.run(
+                    [*command, str(file)], check=False, stderr=sys.__stderr__
+                ).returncode
+            except OSError as error:  # raised in here it would leave the terminal suspended
+                code, failed = 0, error
+        if failed:
+            raise failed
         if code:
             _tell(app, f"{command[0]} ended with an error ({code}); nothing was changed.")
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from memdesk.errors import Invalid
 from memdesk.memory import Edit
 from memdesk.tui.asking import Ask
 from memdesk.tui.completion import line_of, names_of
@@ -40,9 +41,9 @@ class Fields(Writes):
         """Change the tags; of several, add and remove."""
         memories = self.chosen
         if len(memories) == 1:
-            self.begin(self._tags_of(memories[0]))
+            self.begin(self._tags_of(memories[0]), opens=True)
         elif memories:
-            self.begin(self._tags_of_many(memories))
+            self.begin(self._tags_of_many(memories), opens=True)
 
     async def _tags_of(self, memory: Memory) -> None:
         title = f"Tags of {_named([memory])}"
@@ -84,7 +85,7 @@ class Fields(Writes):
     def _field(self, title: str, suggested: str, field: str, about: str) -> None:
         if memories := self.chosen:
             title = f"{title} of {_named(memories)}"
-            self.begin(self._ask_field(memories, title, suggested, field, about))
+            self.begin(self._ask_field(memories, title, suggested, field, about), opens=True)
 
     async def _ask_field(
         self, memories: Sequence[Memory], title: str, suggested: str, field: str, about: str
@@ -93,9 +94,13 @@ class Fields(Writes):
         shown = _shown(values.pop()) if len(values) == 1 else ""
         several = field == "audience"
         told = await self._asked(title, shown, suggested, about, several=several)
-        if told is not None and told != shown:
+        while told is not None and told != shown:
             wanted = names_of(told) if several else told.strip()
-            await self._change(memories, Edit(**{field: wanted}))  # type: ignore[arg-type]
+            try:
+                await self._change(memories, Edit(**{field: wanted}))  # type: ignore[arg-type]
+                break
+            except Invalid as error:  # what was typed stays, to be put right
+                told = await self._asked(title, told, suggested, str(error), several=several)
 
     async def _asked(
         self, title: str, value: str, suggested: str, about: str = "", *, several: bool = False
@@ -121,7 +126,7 @@ class Fields(Writes):
     def rename(self, place: Place) -> None:
         """Rename a tag or a space, or merge it into another."""
         if place.changes:
-            self.begin(self._rename(place))
+            self.begin(self._rename(place), opens=True)
 
     async def _rename(self, place: Place) -> None:
         what = "spaces" if place.kind == "space" else "tags"
@@ -149,7 +154,7 @@ class Fields(Writes):
     def delete_place(self, place: Place) -> None:
         """Delete a tag or a space, after a question."""
         if place.changes and self.desk_app.overview:
-            self.begin(self._delete_place(place, self.desk_app.overview))
+            self.begin(self._delete_place(place, self.desk_app.overview), opens=True)
 
     async def _delete_place(self, place: Place, overview: Overview) -> None:
         space = place.kind == "space"

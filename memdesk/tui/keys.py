@@ -73,7 +73,7 @@ LIST_KEYS = (
     _key("down", "j", "cursor_down", "Down", "One down; the arrows do, too"),
     _key("up", "k", "cursor_up", "Up", "One up"),
     _key("top", "g", "screen.top", "Top", "To the first, with all that is new"),
-    _key("bottom", "G", "last", "Bottom", "To the last"),
+    _key("bottom", "G", "last", "Bottom", "To the last that is loaded; o turns the order"),
     _key("half_down", "ctrl+d", "page_down", "Page down", "One page down"),
     _key("half_up", "ctrl+u", "page_up", "Page up", "One page up"),
     _key("memory_down", "J", "screen.scroll_memory(1)", "Scroll down", "Scroll the memory down"),
@@ -139,6 +139,9 @@ ACTIVITY_KEYS = (
     _key("activity_close", "escape,A", "screen.leave", "Close", "Back to the desk", show=True),
 )
 # fmt: on
+
+UNDO = next(key for key in LIST_KEYS if key.id == "undo")
+
 
 GROUPS = {
     "everywhere": APP_KEYS,

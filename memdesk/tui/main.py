@@ -117,11 +117,11 @@ class MainScreen(Changing, Fields, Showing):
 
     def action_search(self) -> None:
         """Type what to look for."""
-        self.search.focus()
+        self.set_focus(self.search)  # at once: the next keys are for it
 
     def action_results(self) -> None:
         """Go to the first result."""
-        self.lines.focus()
+        self.set_focus(self.lines)
 
     def action_clear(self) -> None:
         """Empty the search, or leave it."""
@@ -200,7 +200,8 @@ class MainScreen(Changing, Fields, Showing):
             self.search.value = ""
         elif self.filtered:
             self.go_to(ALL)
-        self.lines.focus()
+        self.app.clear_notifications()
+        self.set_focus(self.lines)
 
     def action_help(self) -> None:
         """Show the keys of what has the focus, or put them away."""
@@ -252,7 +253,7 @@ class MainScreen(Changing, Fields, Showing):
         return {
             "search": lambda: not self.search.has_focus,
             "order": lambda: not self.in_inbox,
-            "new": lambda: not (self.in_trash or self.in_inbox),
+            "new": lambda: self.desk_app.desk.opened and not (self.in_trash or self.in_inbox),
             "undo": lambda: bool(self.changes),
             "keep": lambda: self.in_inbox,
             "drop_other": lambda: self.in_pair,

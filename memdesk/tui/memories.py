@@ -69,7 +69,9 @@ class MemoryList(OptionList):
     def show(self, rows: Iterable[Row], *, to_top: bool = False) -> None:
         """Show these lines; the cursor stays on its memory, or near the place where that was."""
         stood, at, scrolled = self.current, self.highlighted or 0, self.scroll_offset.y
-        self.rows = {row.id: row for row in rows}
+        before, self.rows = self.rows, {row.id: row for row in rows}
+        if not to_top and [*before.items()] == [*self.rows.items()]:
+            return  # laying out two hundred lines takes a tenth of a second
         self.marked = {id: None for id in self.marked if id in self.rows}
         with self.app.batch_update():
             self.set_options(self._lines_of(self.rows.values()))

@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from memdesk.memory import LIVE, PERSONAL, now
 from memdesk.moment import age, happened_words
-from memdesk.tui.keys import MEMORY_KEYS
+from memdesk.tui.keys import LIST_KEYS, MEMORY_KEYS
 from memdesk.tui.plain import content, flat, one_line, plain
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from memdesk.tui.compare import Comparison
     from memdesk.tui.rows import Row
 
+_OF_LINES = ("open", "mark", "mark_all", "top", "order", "memory_down", "memory_up")
+_VERBS = [key for key in LIST_KEYS if key.action.startswith("screen.") and key.id not in _OF_LINES]
+"""What is done to the memory one reads."""
 _AROUND = 60
 """Characters that are shown around what looks suspicious."""
 _SIDES = {"replaced": ("now", "before")}
@@ -34,7 +37,7 @@ _CONCERNS = {
     "contradiction": ("These may contradict each other", _TWO),
     "replaced": (
         "A host put this in the place of another",
-        "a all right · r bring the former back",
+        "a all right · r bring the former back, beside it",
     ),
     "secret": ("This looks like a secret", "a it is none, or may stay · e edit · d to trash"),
     "instruction": ("This reads like orders to an assistant", "a all right · e edit · d to trash"),
@@ -49,7 +52,7 @@ LONGEST = 20_000
 class MemoryPane(VerticalScroll):
     """One memory, whole."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*MEMORY_KEYS]
+    BINDINGS: ClassVar[list[BindingType]] = [*MEMORY_KEYS, *_VERBS]
     BINDING_GROUP_TITLE = "The memory"
     HELP = "Drag to select text. A link shows where it leads; choose it again to open it."
 
@@ -140,7 +143,7 @@ def concern_words(concern: Concern) -> Content:
     """Return what is to be settled, and which key does what."""
     about = one_line(concern.about)
     words, keys = _CONCERNS.get(concern.kind, ("", "a all right · d to trash"))
-    near = f" ({concern.nearness:.0%} alike)" if concern.other and concern.nearness else ""
+    near = f" ({int(100 * concern.nearness)} % alike)" if concern.other and concern.nearness else ""
     told = f"{words}{near}" + (f": {about}" if about and not concern.other else "")
     parts = [Content.styled(told, "bold")]
     if concern.spans:
@@ -192,10 +195,10 @@ def reasons_of(hit: Hit) -> Content:
     """Return why a result stands where it stands: ranks, the sum of its score, and its words."""
     by_words = "not by words"
     if hit.keyword_rank is not None:
-        by_words = f"by words {hit.keyword_rank}. (BM25 {hit.keyword_score:.2f})"
+        by_words = f"by words {_nth(hit.keyword_rank)} (BM25 {hit.keyword_score:.2f})"
     by_meaning = "not by meaning"
     if hit.vector_rank is not None:
-        by_meaning = f"by meaning {hit.vector_rank}."
+        by_meaning = f"by meaning {_nth(hit.vector_rank)}"
     nearness = f" (cosine {hit.cosine:.2f})" if hit.cosine is not None else ""
     parts = (("words", hit.words), ("meaning", hit.meaning), *hit.priors)
     sums = " ".join(f"{'-' if value < 0 else '+'} {abs(value):.3f} {name}" for name, value in parts)
@@ -219,3 +222,9 @@ def passage_of(hit: Hit) -> Content:
 
 def _time(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _nth(place: int) -> str:
+    """Return a place as 1st, 2nd, 3rd, 4th and so on."""
+    ending = "th" if 10 <= place % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")  # noqa: PLR2004
+    return f"{place}{ending}"

@@ -25,6 +25,7 @@ class Showing(Writes):
         """Show how the desk stands."""
         from memdesk.tui.status import StatusScreen  # the first frame need not wait for it
 
+        self.desk_app.type_ahead.keep()
         self.app.push_screen(StatusScreen(self._status))
 
     async def _status(self) -> Status:
@@ -54,7 +55,7 @@ class Showing(Writes):
 
     def action_activity(self) -> None:
         """Show what hosts ask and get."""
-        self.desk_app.do(self._activity())
+        self.desk_app.do(self._activity(), opens=True)
 
     async def _activity(self) -> None:
         from memdesk.tui.activity import ActivityScreen
@@ -75,7 +76,7 @@ class Showing(Writes):
     def action_history(self) -> None:
         """Show a memory's revisions, and go back to one."""
         if row := self.lines.current:
-            self.desk_app.do(self._history(row.memory.id))
+            self.desk_app.do(self._history(row.memory.id), opens=True)
 
     async def _history(self, id: str) -> None:
         revisions = await self.ask(lambda service: service.history(id))

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from memdesk.errors import Invalid, MemdeskError
 from memdesk.tui.browse import BrowsePane
+from memdesk.tui.dialog import Dialog
 from memdesk.tui.latest import Latest
 from memdesk.tui.listing import MOST_LOADED, PAGE, Shown, Wish, look, nothing, title
 from memdesk.tui.memories import MemoryList
@@ -49,6 +50,11 @@ class View(Screen[None]):
         self.why = True
         """Whether the memory pane tells why a result was found."""
         self._newer = 0
+        self._sense_shown: tuple[object, ...] = ()
+        self._renewing = asyncio.Lock()
+        self._said: dict[str, str] = {}
+        """What stands in the lines that are ours."""
+        self._read_last: tuple[object, bool] | None = None
         self._looking = Latest[Wish](self._look, rest=TYPING_REST)
         self._reading = Latest[object](self._read, rest=CURSOR_REST)
         self._trouble = ""
@@ -170,12 +176,20 @@ class View(Screen[None]):
             words = f"{signs.problem} {self._trouble}"
         else:
             words = f"{signs.fine} on this machine"
-        self.query_one("#state", Static).update(content(one_line(words)))
+        self._put("#state", words)
+
+    def _put(self, place: str, words: str) -> None:
+        """Show words in a line of ours, unless they stand there: laying out the screen takes 10 ms."""
+        if self._said.get(place) != words:
+            self._said[place] = words
+            self.query_one(place, Static).update(content(one_line(words)))
 
     def wait_for(self, words: str) -> None:
         """Say what is waited for; nothing when it is over."""
         self._waiting = words
         self.tell_state()
+        if words and isinstance(self.app.screen, Dialog):
+            self.app.screen.note(words)  # it covers the line above
 
     def _tell_degraded(self, why: str) -> None:
         """Say in a line of its own that meaning is not searched by."""
@@ -183,15 +197,16 @@ class View(Screen[None]):
 
     def tell_notes(self, words: str) -> None:
         """Say in a line of its own what a person should know of the store; nothing to say hides it."""
-        banner = self.query_one("#banner", Static)
-        banner.update(content(one_line(words)))
-        banner.set_class(bool(words), "-shown")
+        self._put("#banner", words)
+        self.query_one("#banner").set_class(bool(words), "-shown")
 
     def _failed(self, error: MemdeskError) -> None:
         """Say what keeps the desk from showing anything, and how to go on; lines that are there stay."""
         self._waiting = ""
         self._trouble = "not connected" if self.lines.rows else "cannot be opened"
         self.tell_state()
+        self._tell_place()
+        self.tell_notes(str(error) if self.lines.rows else "")
         if not self.lines.rows:
             self.query_one("#list").border_title = Content("Not open")
             empty = self.query_one("#nothing", Static)
@@ -206,13 +221,34 @@ class View(Screen[None]):
             self.desk_app.do(self._reading.run())
 
     async def _read(self, _: object) -> None:
-        await self.pane.show(self.lines.current, why=self.why)
+        row, why = self.lines.current, self.why
+        if (row, why) != self._read_last:
+            self._read_last = (row, why)
+            await self.pane.show(row, why=why)
 
     def on_memory_list_moved(self) -> None:
         """Follow the cursor."""
         self.query_one("#list").border_subtitle = Content(self._where())
-        self.refresh_bindings()
+        self.refresh_keys()
         self.read()
+
+    def refresh_keys(self) -> None:
+        """Show other keys where others make sense now: the footer takes 9 ms to be made anew."""
+        sense = self.sense()
+        if sense != self._sense_shown:
+            self._sense_shown = sense
+            self.refresh_bindings()
+
+    def sense(self) -> tuple[object, ...]:
+        """Return all that decides which keys make sense."""
+        row = self.lines.current
+        concern = row.concern if row else None
+        return (
+            self.shown.wish.place,
+            bool(self.lines.rows),
+            len(self.lines.marked),
+            concern and (concern.kind, bool(concern.other)),
+        )
 
     def on_memory_list_near_end(self) -> None:
         """Load the next page before the cursor needs it."""
@@ -260,21 +296,24 @@ class View(Screen[None]):
         `at` is a memory that the cursor is to go to, where it is shown. Where no memory has
         `changed`, the Inbox may have: it is found in the background.
         """
-        waits = self.desk_app.overview.inbox if self.desk_app.overview else 0
-        overview = await self._count()
-        changed = changed or (self.in_inbox and overview.inbox != waits)
-        if self._trouble:
-            self._trouble, changed = "", True
-            self.tell_state()
-        if changed and self.shown.wish.searches:
-            self.want(self.wish)  # one question at a time, this one too
-        elif changed and self._looking.idle:
-            await self._renew_place(self.shown, at)
+        async with self._renewing:  # the last to ask is the last to show
+            waits = self.desk_app.overview.inbox if self.desk_app.overview else 0
+            overview = await self._count()
+            changed = changed or (self.in_inbox and overview.inbox != waits)
+            if self._trouble:
+                self._trouble, changed = "", True
+                self.tell_state()
+                self.tell_notes("")
+            if changed and self.shown.wish.searches:
+                self.want(self.wish)  # one question at a time, this one too
+            elif changed and self._looking.idle:
+                await self._renew_place(self.shown, at)
+        self.refresh_keys()
 
     async def _renew_place(self, shown: Shown, at: str) -> None:
         many = min(max(PAGE, len(self.lines.rows)), MOST_LOADED)
         fresh = await self.ask(lambda service: look(service, shown.wish, many=many))
-        if shown.wish == self.wish and shown is self.shown:
+        if shown.wish == self.wish == self.shown.wish:
             self._merge(fresh, at)
 
     async def _count(self) -> Overview:
@@ -291,7 +330,8 @@ class View(Screen[None]):
         fresh = self._with_rest(fresh)
         newer = [row for row in fresh.rows if row.id not in lines.rows]
         goes = any(row.id == at for row in fresh.rows)
-        if goes or not newer or (lines.at_top and not lines.marked):
+        settled = self.in_inbox or (lines.at_top and not lines.marked)
+        if goes or not newer or settled:
             self._show(fresh)
             if goes:
                 lines.highlighted = lines.get_option_index(at)

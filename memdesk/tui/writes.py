@@ -60,9 +60,9 @@ class Writes(View):
         names: Mapping[str, int] = getattr(overview, what) if overview else {}
         return tuple(dict.fromkeys((*names, *(KINDS if what == "kinds" else ()))))
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin an action; what goes wrong is told."""
-        self.desk_app.do(work)
+    def begin(self, work: Coroutine[Any, Any, None], *, opens: bool = False) -> None:
+        """Begin an action; what goes wrong is told. One that `opens` a dialog takes the next keys."""
+        self.desk_app.do(work, opens=opens)
 
     async def write(
         self,
@@ -97,9 +97,11 @@ class Writes(View):
     async def _patiently(self, work: Callable[[Service], T]) -> T:
         """Do something that may wait for another process, and say for whom."""
         told = asyncio.create_task(self._say_waiting())
+        self.desk_app.writing += 1
         try:
             return await self.ask(work)
         finally:
+            self.desk_app.writing -= 1
             told.cancel()
             self.wait_for("")
 
@@ -129,6 +131,10 @@ class Writes(View):
         self.desk_app.say(words)
         # What came back is shown, wherever the cursor was.
         await self.renew(at=next(iter(answer.done), ""))
+
+    def sense(self) -> tuple[object, ...]:
+        """Return all that decides which keys make sense."""
+        return (*super().sense(), bool(self.changes))
 
     async def memories(self, ids: list[str]) -> tuple[Memory, ...]:
         """Return memories as they are now."""
