@@ -305,7 +305,9 @@ def test_a_daemon_of_a_newer_protocol_is_left_alone(real: Home, version: str) ->
         assert (real.daemon, newer.process.poll()) == (newer.process.pid, None)
 
 
-@pytest.mark.parametrize(("version", "protocol"), [("0.0.1", PROTOCOL - 1), ("9.9.9", PROTOCOL + 1)])
+@pytest.mark.parametrize(
+    ("version", "protocol"), [("0.0.1", PROTOCOL - 1), ("9.9.9", PROTOCOL + 1)]
+)
 def test_stop_ends_a_daemon_of_any_protocol(real: Home, version: str, protocol: int) -> None:
     """Whoever wants to be rid of it needs no program of its version."""
     with _other(real, version, protocol) as daemon:

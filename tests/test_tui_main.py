@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -268,6 +269,10 @@ def test_the_order_turns(demo: Service) -> None:
     with_person(demo, scene)
 
 
+def _has_rows(person: Person, rows: int) -> bool:
+    return len(person.text.splitlines()) == rows
+
+
 def test_sizes(demo: Service) -> None:
     """Any size of the window does, and what was shown is there again afterwards."""
 
@@ -276,7 +281,7 @@ def test_sizes(demo: Service) -> None:
         sizes = [WIDE, (80, 24), (40, 12), (10, 4), (1, 1), (200, 60), (3, 30), (120, 3)]
         for width, height in sizes:
             await person.pilot.resize_terminal(width, height)
-            await person.until(lambda rows=height: len(person.text.splitlines()) == rows)
+            await person.until(partial(_has_rows, person, height))
         await person.pilot.resize_terminal(*NARROW)
         await person.until(lambda: person.text == before)
         await person.press("j")

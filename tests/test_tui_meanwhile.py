@@ -204,7 +204,7 @@ def test_a_link_shows_where_it_leads_first(demo: Service) -> None:
     async def scene(person: Person) -> None:
         from textual.widgets import Markdown
 
-        person.app.open_url = lambda url, **_: opened_pages.append(url)  # type: ignore[method-assign, assignment, misc]
+        person.app.open_url = lambda url, **_: opened_pages.append(url)  # type: ignore[method-assign]
         pane = person.main.pane
         markdown = pane.query_one(Markdown)
         for times, href in ((1, "https://example.com/x"), (2, "https://example.com/x")):

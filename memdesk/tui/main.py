@@ -253,7 +253,7 @@ class MainScreen(Changing, Fields, Showing):
         return {
             "search": lambda: not self.search.has_focus,
             "order": lambda: not self.in_inbox,
-            "new": lambda: self.desk_app.desk.opened and not (self.in_trash or self.in_inbox),
+            "new": lambda: not (self.in_trash or self.in_inbox or self.shut),
             "undo": lambda: bool(self.changes),
             "keep": lambda: self.in_inbox,
             "drop_other": lambda: self.in_pair,

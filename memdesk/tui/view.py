@@ -37,6 +37,7 @@ SLOW = 0.3
 """Seconds after which a search is said to be under way."""
 _LISTEN = 5.0
 _AGAIN = 1.0
+_SHUT = "cannot be opened"
 _REST = 0.3
 
 
@@ -203,7 +204,7 @@ class View(Screen[None]):
     def _failed(self, error: MemdeskError) -> None:
         """Say what keeps the desk from showing anything, and how to go on; lines that are there stay."""
         self._waiting = ""
-        self._trouble = "not connected" if self.lines.rows else "cannot be opened"
+        self._trouble = "not connected" if self.lines.rows else _SHUT
         self.tell_state()
         self._tell_place()
         self.tell_notes(str(error) if self.lines.rows else "")
@@ -212,6 +213,7 @@ class View(Screen[None]):
             empty = self.query_one("#nothing", Static)
             empty.update(content(f"{error}\n\nctrl+r tries again, q leaves."))
             empty.display = True
+        self.refresh_keys()
 
     # The memory under the cursor
 
@@ -244,6 +246,7 @@ class View(Screen[None]):
         row = self.lines.current
         concern = row.concern if row else None
         return (
+            self.shut,
             self.shown.wish.place,
             bool(self.lines.rows),
             len(self.lines.marked),
@@ -358,6 +361,11 @@ class View(Screen[None]):
         self.lines.scroll_home(animate=False)
         if self._newer:
             self.desk_app.do(self.renew())
+
+    @property
+    def shut(self) -> bool:
+        """Whether the store cannot be opened."""
+        return self._trouble == _SHUT
 
     @property
     def in_inbox(self) -> bool:
