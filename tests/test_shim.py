@@ -294,7 +294,7 @@ def test_a_changed_list_of_tools_is_announced(host: Session, fake: FakeDaemon) -
     """The host is told when the new daemon has other tools, and only then."""
     with fake.receive_open(host):
         pass
-    same = {"memdesk": 1, "version": "9.9", "pid": 1, "tools": "core"}
+    same = {"memdesk": PROTOCOL, "version": "9.9", "pid": 1, "tools": "core"}
     with fake.receive(same) as line:
         assert line.next()["method"] == "initialize"
     with fake.receive(same | {"tools": "more"}) as line:

@@ -97,7 +97,8 @@ def test_editing(demo: Service, size: tuple[int, int]) -> None:
     """The text is changed in place, on its line; u brings the old one back."""
 
     async def scene(person: Person) -> None:
-        await person.press("j", "e")
+        await person.press("j")
+        await person.press("e")
         person.golden("editor")
         await person.type(" (white ones)")
         await person.press("ctrl+s")

@@ -144,7 +144,8 @@ class ServiceClient:
     def await_change(self, seen: int, seconds: float) -> int:
         """Return the store's seq once it exceeds `seen`, or the present one after `seconds`.
 
-        Writes of the daemon are seen at once, those of others within half a second.
+        Sooner, too, when the Inbox has other pairs. Writes of the daemon are seen at once, those of
+        others within half a second.
         """
         return self._calls.ask(int, Call("await_change", (seen, seconds)))
 

@@ -180,7 +180,8 @@ class Service:
     def await_change(self, seen: int, seconds: float) -> int:
         """Return the store's seq once it exceeds `seen`, or the present one after `seconds`.
 
-        It may return the present one sooner when the Inbox has other pairs than before. Writes of this process are seen at once, those of others within half a second.
+        Sooner, too, when the Inbox has other pairs. Writes of this process are seen at once, those
+        of others within half a second.
         """
         return watching.await_change(self._core, seen, seconds)
 
