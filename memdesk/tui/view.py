@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from memdesk.tui.app import MemdeskApp
 
 T = TypeVar("T")
-TYPING_REST = 0.12
+TYPING_REST = 0.07
 """Seconds without a key after which what was typed is looked for."""
 CURSOR_REST = 0.08
 """Seconds after which the memory under a resting cursor is laid out."""
