@@ -293,7 +293,7 @@ def test_sizes(demo: Service) -> None:
 def test_a_long_list_comes_in_pages(home: Path, clock: Clock) -> None:
     """The next page is there before the cursor needs it, and the border says how many there are."""
     service = demo_service(home)
-    many = PAGE + 100
+    many = PAGE + 60
     service.remember_many([Draft(f"memory number {n}") for n in range(many)])
 
     async def scene(person: Person) -> None:

@@ -131,6 +131,7 @@ def still(stopped: pytest.MonkeyPatch) -> Clock:
         if name.startswith("memdesk.") and getattr(module, "now", None) is now:
             stopped.setattr(module, "now", clock)
     stopped.setattr(view, "CURSOR_REST", 0.01)  # a person rests; a test has no time
+    stopped.setattr(view, "TYPED_REST", 0.02)
     stopped.setattr(view, "TYPING_REST", 0.02)
     stopped.setenv("TZ", "UTC")
     time.tzset()

@@ -18,11 +18,18 @@ class Latest(Generic[T]):
     was wanted meanwhile is asked next, all but the last of it never.
     """
 
-    def __init__(self, work: Callable[[T], Awaitable[None]], *, rest: float) -> None:
-        """`rest` is how long to wait, in seconds, for a value that may still change."""
+    def __init__(
+        self, work: Callable[[T], Awaitable[None]], *, rest: Callable[[], float], calm: bool = False
+    ) -> None:
+        """`rest` gives how long to wait, in seconds, for a value that may still change.
+
+        With `calm` it is waited until none has come for so long; else only once.
+        """
         self._work = work
         self._rest = rest
+        self._calm = calm
         self._wanted: list[T] = []
+        self._times = 0
         self._running = False
 
     @property
@@ -33,11 +40,8 @@ class Latest(Generic[T]):
     def want(self, value: T) -> bool:
         """Take note of what is wanted now; True when `run` is to be begun."""
         self._wanted[:] = [value]
+        self._times += 1
         return not self._running
-
-    def drop(self) -> None:
-        """Want nothing any more."""
-        self._wanted.clear()
 
     async def run(self) -> None:
         """Work until nothing new is wanted."""
@@ -46,8 +50,9 @@ class Latest(Generic[T]):
         self._running = True
         try:
             while self._wanted:
-                await asyncio.sleep(self._rest)
-                if self._wanted:
+                times = self._times
+                await asyncio.sleep(self._rest())
+                if self._wanted and not (self._calm and self._times > times):
                     await self._work(self._wanted.pop())
         finally:
             self._running = False

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import SystemCommand
 from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.widgets import Footer, Input, Static
 
 from memdesk.tui.browse import BrowsePane, Places
@@ -38,6 +40,8 @@ _CURSOR = ("cursor_", "page_", "first", "last", "select", "scroll_")
 class Search(Input):
     """Where one types what to look for."""
 
+    # As Textual has it, every key lays out the whole screen, since the text may outgrow its line.
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=False)
     BINDINGS: ClassVar[list[BindingType]] = [*SEARCH_KEYS]
     BINDING_GROUP_TITLE = "Search"
     HELP = "Results come while you type; the last word may be unfinished."

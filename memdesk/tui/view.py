@@ -33,6 +33,8 @@ TYPING_REST = 0.07
 """Seconds without a key after which what was typed is looked for."""
 CURSOR_REST = 0.08
 """Seconds after which the memory under a resting cursor is laid out."""
+TYPED_REST = 0.25
+"""As much while somebody types: to lay it out would hold up the next key."""
 SLOW = 0.3
 """Seconds after which a search is said to be under way."""
 _LISTEN = 5.0
@@ -56,8 +58,8 @@ class View(Screen[None]):
         self._said: dict[str, str] = {}
         """What stands in the lines that are ours."""
         self._read_last: tuple[object, bool] | None = None
-        self._looking = Latest[Wish](self._look, rest=TYPING_REST)
-        self._reading = Latest[object](self._read, rest=CURSOR_REST)
+        self._looking = Latest[Wish](self._look, rest=lambda: TYPING_REST)
+        self._reading = Latest[object](self._read, rest=self._rest_of_cursor, calm=True)
         self._trouble = ""
         self._waiting = "opening"
 
@@ -221,6 +223,9 @@ class View(Screen[None]):
         """Lay out the memory under the cursor once that rests."""
         if self._reading.want(None):
             self.desk_app.do(self._reading.run())
+
+    def _rest_of_cursor(self) -> float:
+        return TYPED_REST if self.search.has_focus else CURSOR_REST
 
     async def _read(self, _: object) -> None:
         row, why = self.lines.current, self.why
