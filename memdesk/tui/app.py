@@ -176,7 +176,7 @@ class MemdeskApp(App[None]):
         """Return what the service answers; asked on a thread, so that the screen goes on."""
         return await self.desk.ask(work)
 
-    def do(self, work: Coroutine[Any, Any, None], *, opens: bool = False) -> asyncio.Task[None]:
+    def do(self, work: Coroutine[Any, Any, None], *, opens: bool = False) -> None:
         """Begin something; what goes wrong in it is told, and the desk stays open.
 
         Where it `opens` a dialog, the keys that follow are for that.
@@ -186,12 +186,6 @@ class MemdeskApp(App[None]):
         task = asyncio.create_task(self._done(work, opens=opens))
         self._doing.add(task)
         task.add_done_callback(self._doing.discard)
-        return task
-
-    async def settled(self) -> None:
-        """Wait until all that was begun is done: for tests."""
-        while self._doing:
-            await asyncio.wait(set(self._doing))
 
     async def _done(self, work: Coroutine[Any, Any, None], *, opens: bool) -> None:
         try:

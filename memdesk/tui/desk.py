@@ -29,11 +29,6 @@ class Desk:
         self._closed = False
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="memdesk-desk")
 
-    @property
-    def opened(self) -> bool:
-        """Whether the service is open."""
-        return self._service is not None
-
     async def ask(self, work: Callable[[Service], T]) -> T:
         """Return what the service answers; raises what it raises, and what keeps it from opening."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
