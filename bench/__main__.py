@@ -5,7 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = {"recall": "bench.recall.command", "speed": "bench.speed", "tui": "bench.tui"}
+BENCHMARKS = {
+    "growth": "bench.growth",
+    "recall": "bench.recall.command",
+    "speed": "bench.speed",
+    "tui": "bench.tui",
+}
 
 
 def main(argv: list[str]) -> int:

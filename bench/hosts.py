@@ -41,10 +41,10 @@ class Answer:
 class Host:
     """One host and its pipes; it waits for one answer at a time."""
 
-    def __init__(self, home: Path) -> None:
-        """Start memdesk as hosts do, and open the session."""
+    def __init__(self, home: Path, *, direct: bool = False) -> None:
+        """Start memdesk as hosts do, and open the session; `direct` is a server of its own."""
         self._process = subprocess.Popen(
-            session.command(),
+            session.command(direct=direct),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -52,6 +52,7 @@ class Host:
             bufsize=0,
         )
         assert self._process.stdout is not None
+        self.pid = self._process.pid
         self.fileno = self._process.stdout.fileno
         """What a selector waits for."""
         self._heard = b""
@@ -122,11 +123,11 @@ class Host:
 class Hosts:
     """Several hosts of one store."""
 
-    def __init__(self, home: Path, count: int) -> None:
+    def __init__(self, home: Path, count: int, *, direct: bool = False) -> None:
         self._all: list[Host] = []
         try:
             for _ in range(count):
-                self._all.append(Host(home))
+                self._all.append(Host(home, direct=direct))
         except BaseException:
             self.__exit__()
             raise
@@ -137,6 +138,11 @@ class Hosts:
     def __exit__(self, *_: object) -> None:
         for host in self._all:
             host.end()
+
+    @property
+    def processes(self) -> list[int]:
+        """What the hosts have started, in their order."""
+        return [host.pid for host in self._all]
 
     def ask(self, calls: Iterator[Call], seconds: float = math.inf) -> tuple[list[Answer], float]:
         """Have each host ask one call after the other until they or the time are over.

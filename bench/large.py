@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import resource
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,13 @@ from bench.machine import memory_of
 from bench.notes import notes, questions
 from bench.samples import seconds
 from bench.scale import WARM_UP
+from bench.stores import maintain_once
 from bench.table import Row, spread
 from memdesk.catalog import BUNDLED
 from memdesk.memory import PERSONAL, Filter
 from memdesk.service import Service
-from memdesk.store import maintain, open_store, schema
+from memdesk.store import open_store, schema
+from memdesk.store.durable import size_on_disk
 from memdesk.terms import terms
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ _BATCH = 50_000
 _NOISE = 0.15
 _COMPARED = 40
 """Questions whose ten nearest are compared with the exact ones."""
+_KIB_A_MB = 1024
 _RARE = 100
 """One memory of so many is in the small space."""
 _SOURCES = (("terminal", "user", ""), ("claude", "agent", ""), ("notes", "import", "notes.md"))
@@ -65,13 +69,13 @@ def large(bench: Bench) -> Iterator[Row]:
         )
         fill(store, about, known, count)
         bench.say("building the indexes")
-        took = seconds(lambda store=store, count=count: _maintain(store, count))  # type: ignore[misc]
+        store.close()
+        took = seconds(lambda home=home: maintain_once(home, keep=0))  # type: ignore[misc]
         yield Row("large", f"indexes of {count:,}, built by maintenance", took, "s")
+        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / _KIB_A_MB
+        yield Row("large", "  the most memory that its process took", most, "MB")
+        yield Row("large", "  on disk", size_on_disk(home) / 1_000_000, "MB")
         yield from _asked(bench, home, about, count)
-
-
-def _maintain(store: Store, count: int) -> None:
-    maintain(store, contextlib.nullcontext, indexed=count, whole=True, keep_seconds=0)
 
 
 def _asked(bench: Bench, home: Path, about: list[Note], count: int) -> Iterator[Row]:

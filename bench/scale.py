@@ -44,6 +44,8 @@ class Scale:
     """How long hosts ask without a pause."""
     at_once: int = 1_000
     """Saves of all hosts together."""
+    grown: int = 10_000
+    """Single saves after which a store is compared with a freshly loaded one."""
     commits: tuple[int, ...] = (5_000, 10_000, 20_000)
     """Saves after which the server's memory is measured again."""
 
@@ -56,6 +58,7 @@ QUICK = Scale(
     commits=(500, 1_000),
     busy_seconds=2.0,
     at_once=200,
+    grown=400,
 )
 
 

@@ -52,7 +52,7 @@ class Stores:
     def few(self) -> Path:
         """A store with so little in it that its size costs nothing."""
         home = self.new_home()
-        _load(home, notes(_FEW, seed=1), self.embedder)
+        load(home, notes(_FEW, seed=1), self.embedder)
         return home
 
     @cached_property
@@ -80,8 +80,8 @@ class Stores:
             shutil.rmtree(self._small)
         home = self.new_home()
         self._say(f"loading {self.size:,} memories")
-        took = _load(home, self.notes, self.embedder)
-        _maintain(home)
+        took = load(home, self.notes, self.embedder)
+        maintain_once(home)
         self._small = home
         return took
 
@@ -91,8 +91,8 @@ class Stores:
         home = self.new_home()
         self._say(f"loading {self._large:,} memories with stand-in vectors")
         stand_in = StandIn(self.embedder, [note.text for note in notes(_REAL, seed=1)])
-        _load(home, notes(self._large, seed=1), stand_in)
-        _maintain(home)
+        load(home, notes(self._large, seed=1), stand_in)
+        maintain_once(home)
         return home
 
     @contextmanager
@@ -121,7 +121,8 @@ class Stores:
         return Path(tempfile.mkdtemp(dir=self._folder))
 
 
-def _load(home: Path, about: list[Note], embedder: Embedding) -> float:
+def load(home: Path, about: list[Note], embedder: Embedding) -> float:
+    """Store notes in one call; return the seconds that took."""
     service = Service(home, embedder)
     service.recall("is anybody there")  # opens the store, which the first verb would pay for
     drafts = [Draft(note.text, kind=note.kind, tags=note.tags) for note in about]
@@ -130,9 +131,9 @@ def _load(home: Path, about: list[Note], embedder: Embedding) -> float:
     return took
 
 
-def _maintain(home: Path) -> None:
-    """Do once what the maintenance child does, and wait for it."""
-    command = [sys.executable, "-m", "memdesk", "maintain"]
+def maintain_once(home: Path, *, keep: float = 600.0) -> None:
+    """Do once what the maintenance child does, and wait for it; `keep` as in `Service.maintain`."""
+    command = [sys.executable, "-m", "memdesk", "maintain", "--keep", str(keep)]
     environ = os.environ | {HOME: str(home), DIRECT: "1"}
     subprocess.run(command, env=environ, check=True, stdin=subprocess.DEVNULL)
 

@@ -69,7 +69,7 @@ def saves(bench: Bench) -> Iterator[Row]:
                 answers, each_second = _save(home, count, texts)
                 speed.append(each_second)
                 if count > 1:
-                    there.append(min(len(answers), _once(home, texts)))
+                    there.append(min(len(answers), once(home, texts)))
     what = f"of {scale.at_once:,} saves by eight hosts, acknowledged and there once"
     yield of_runs("saves", what, [min(there)], "saves", scale.at_once, at_least=True)
     yield of_runs("saves", "  eight hosts together", speeds[_EIGHT], "/s")
@@ -89,7 +89,7 @@ def _save(home: Path, count: int, texts: Sequence[str]) -> tuple[list[Answer], f
         return hosts.ask(calls)
 
 
-def _once(home: Path, texts: Sequence[str]) -> int:
+def once(home: Path, texts: Sequence[str]) -> int:
     """Return how many of these texts the store has exactly once."""
     found: Counter[str] = Counter()
     service = Service(home, None, background=False)

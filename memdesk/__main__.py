@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 TYPE_CHECKING = False  # the typing module costs a host's start 8 ms
@@ -23,6 +24,7 @@ def main() -> int:
     nothing but the protocol may reach its pipe.
     """
     os.umask(0o077)
+    _die_of_interrupts()
     argv = sys.argv[1:]
     if not any(word in _HELP for word in argv):
         if argv[:1] == ["mcp"]:
@@ -30,6 +32,12 @@ def main() -> int:
         if argv[:2] == ["daemon", "run"] and _DETACHED in argv:
             return _daemon(hosts="--hosts" in argv)
     return _command(argv)
+
+
+def _die_of_interrupts() -> None:
+    """Let Control-C end this process without a word, as it does before Python starts."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _command(argv: list[str]) -> int:
@@ -41,7 +49,13 @@ def _command(argv: list[str]) -> int:
 
     gc.enable()
     gc.freeze()
-    return run(argv)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
+        return run(argv)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return run(argv)
+    finally:
+        _die_of_interrupts()
 
 
 def _mcp(argv: list[str]) -> int:

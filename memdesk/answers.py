@@ -226,6 +226,98 @@ class Status:
     """When a backup was made last; empty while backups are not set up."""
     sync: str = ""
     """How sync stands; empty while it is not set up."""
+    switch: str = ""
+    """How far the change to another model has come; empty while there is none."""
+    coming: str = ""
+    """The name of the model that it is to."""
+    former: str = ""
+    """The name of the model that was in use before; empty where there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A restore point: the store's tables as they stood at a moment, hard-linked beside them."""
+
+    name: str
+    """Its folder's name in `points`, and what one restores it by."""
+    at: datetime
+    reason: str
+    """What it was made before, or “scheduled”."""
+    seq: int
+    """The store's seq at that moment."""
+    memories: int
+    """How many there were, but for tombstones."""
+    size: int
+    """Bytes that it alone keeps on the disk."""
+    kept: bool = False
+    """Whether it stays until a person drops it: a store that a restore has set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A copy of the whole store, one file a table."""
+
+    folder: str
+    at: datetime
+    seq: int
+    epoch: str
+    model: str
+    format: int
+    rows: dict[str, int]
+    """Of each table."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What stands in the store's place now."""
+
+    memories: int
+    """How many there are, but for tombstones."""
+    aside: str
+    """The restore point that holds what was there before; empty where nothing was."""
+    erased: int = 0
+    """How many of them had been purged since, and so were erased again."""
+    notes: tuple[str, ...] = ()
+    """What a person should know, and what is left to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One memory that has changed since a moment."""
+
+    how: str
+    """added, revised, forgotten, restored, replaced, expired or erased."""
+    now: Memory
+    before: Memory | None = None
+    """As it stood at the moment; None where it was not there, or is erased."""
+    fields: tuple[str, ...] = ()
+    """The names of what is different, but for clocks and the like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What has changed since a moment, the last change first."""
+
+    since: datetime
+    differences: tuple[Difference, ...]
+    counts: dict[str, int]
+    """How many there are of each kind; `differences` may be fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What `doctor` has found out about one thing."""
+
+    about: str
+    """The thing, in a word or two."""
+    level: str
+    """good, note (worth knowing), warning (will hurt) or problem (hurts now)."""
+    words: str
+    """What was found; never a memory's text."""
+    next: str = ""
+    """What to do about it; empty where nothing is to be done."""
 
 
 @dataclass(frozen=True, slots=True)

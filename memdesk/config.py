@@ -45,6 +45,8 @@ class Settings:
     """How long the daemon stays when nobody is connected."""
     activity: bool = True
     """Whether what hosts ask is logged on this machine."""
+    snapshots: bool = True
+    """Whether a daemon makes restore points on a schedule."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Other keys for the desk's screen, by the names that docs/DESK.md lists."""
 
@@ -62,6 +64,16 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
             raise Invalid(f"{config_file}: {key}", f"is not a setting; there are {known}")
     checked = {key: _CHECKS[key](told[key], f"{config_file}: {key}") for key in told}
     return Settings(home, config_file, logs, **checked)
+
+
+def usual(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return where things are kept, with nothing that `config.toml` says; creates nothing."""
+    return Settings(*_folders(environ))
+
+
+def places(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return where everything is, whatever the settings' file says; raises `Invalid`."""
+    return Settings(*_folders(environ))
 
 
 def private_folder(path: Path) -> Path:
@@ -143,5 +155,6 @@ _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "space": _space,
     "idle_minutes": _minutes,
     "activity": _truth,
+    "snapshots": _truth,
     "keys": _keys,
 }

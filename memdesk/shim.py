@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import re
-import select
 import signal
 import socket
 import sys
@@ -17,6 +16,7 @@ import threading
 import time
 
 from memdesk.link.address import home_of
+from memdesk.link.host import await_end, starters
 from memdesk.link.start import join
 from memdesk.link.visit import Joined, NoDaemon, Refused, hello
 
@@ -68,7 +68,7 @@ def main(argv: list[str]) -> int | None:
         return None
     shim = Shim(home, argv, hello("mcp", **options, nonce=os.urandom(16).hex()))
     elsewhere = threading.Event()
-    threading.Thread(target=_end_with_host, args=(os.getppid(), elsewhere), daemon=True).start()
+    threading.Thread(target=_end_with_host, args=(starters(), elsewhere), daemon=True).start()
     try:
         first = shim.reach()
     except NoDaemon as error:
@@ -384,16 +384,11 @@ def _message(line: bytes) -> dict[str, object]:
     return told if isinstance(told, dict) else {}
 
 
-def _end_with_host(host: int, elsewhere: threading.Event) -> None:
+def _end_with_host(starters: list[int], elsewhere: threading.Event) -> None:
     """End this process when its host has ended, whoever still holds the pipes.
 
     `elsewhere` says that another server in this process sees to its own end.
     """
-    try:
-        ended = os.pidfd_open(host)
-        select.select([ended], [], [])
-    except (AttributeError, OSError):
-        while os.getppid() == host:
-            time.sleep(_LOOK)
+    await_end(starters)
     if not elsewhere.is_set():
         os._exit(0)

@@ -302,7 +302,7 @@ def test_saves_count_that_are_there_exactly_once(
     service.remember_many([Draft(text) for text in ("a", "b", "c", "twice", "other")])
     service.remember(Draft("twice", space="work"))
     service.close()
-    assert together._once(home, ["a", "b", "c", "twice", "missing"]) == 3
+    assert together.once(home, ["a", "b", "c", "twice", "missing"]) == 3
 
 
 def test_without_node_there_is_no_rival(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

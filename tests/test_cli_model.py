@@ -1,4 +1,4 @@
-"""`memdesk model list`, `add`, `use`."""
+"""`memdesk model list`, `add`, `use`, `back`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cli_runner import Cli
 from fakes import FakeEmbedder, other_model
 
 from memdesk.catalog import BUNDLED, Catalog, ModelSpec
+from memdesk.service import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,3 +60,28 @@ def test_use_of_an_unknown_name(cli: Cli) -> None:
     done = cli("model", "use", "nobody")
     assert done.code == 2
     assert "all-MiniLM-L6-v2" in done.err
+
+
+def test_back(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One command goes back to the model before, and the list marks what each model is."""
+    cli.add("the bicycle is green")
+    monkeypatch.setattr(Catalog, "get", lambda _, name: other_model(name))
+    monkeypatch.setattr(Catalog, "list", lambda _: [BUNDLED, other_model("gemma")])
+    known = {BUNDLED.name: FakeEmbedder(), "gemma": FakeEmbedder(other_model("gemma"))}
+    cli.opener = lambda settings: Service(
+        settings.home, FakeEmbedder(), models=known.__getitem__, background=False
+    )
+    cli.ok("model", "use", "gemma")
+    told = cli.ok("model", "list", "--json").jsonl
+    assert [row["use"] for row in told] == ["in use before", "in use"]
+    assert "all-MiniLM-L6-v2 is in use" in cli.ok("model", "back").err
+    assert cli.ok("stats", "--json").json["model"] == BUNDLED.name
+    assert "bicycle" in cli.ok("search", "bicycle").out
+
+
+def test_back_without_a_way(cli: Cli) -> None:
+    """A store that has had one model only has no way back, and says so."""
+    cli.add("the bicycle is green")
+    done = cli("model", "back")
+    assert done.code != 0
+    assert "no way back" in done.err

@@ -95,7 +95,7 @@ def test_settings_are_read(tmp_path: Path) -> None:
     [
         (
             "colour = 1",
-            "colour: is not a setting; there are activity, idle_minutes, keys, model, space",
+            "colour: is not a setting; there are activity, idle_minutes, keys, model, snapshots, space",
         ),
         ("space = 1", "space: must be a name"),
         ('space = "/"', "space: must be 1 to 100"),

@@ -801,8 +801,10 @@ def test_maintenance_trashes_what_expired_and_drops_old_trash(
     assert desk.maintain(keep_seconds=0)
     assert [memory.state for memory in desk.get([brief, gone])] == ["live", "trashed"]
     soon = datetime.now(UTC) + timedelta(days=31)
-    monkeypatch.setattr("memdesk.service.upkeep.now", lambda: soon)
-    desk.maintain(keep_seconds=0)
+    for later in (soon, soon + timedelta(days=1)):  # a date is believed on the second day
+        monkeypatch.setattr("memdesk.service.upkeep.now", lambda later=later: later)
+        assert [memory.state for memory in desk.get([brief, gone])] == ["live", "trashed"]
+        desk.maintain(keep_seconds=0)
     assert [memory.state for memory in desk.get([brief, gone])] == ["live", "tombstone"]
     far = datetime(2099, 6, 1, tzinfo=UTC)
     monkeypatch.setattr("memdesk.service.upkeep.now", lambda: far)

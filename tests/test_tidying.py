@@ -328,9 +328,9 @@ def test_a_change_that_fails_at_once_says_what_failed_alone(
 @direct_only
 @pytest.mark.usefixtures("small_batches")
 def test_a_long_rename_ends_when_nobody_waits_for_it(desk: Service) -> None:
-    """Between two batches it asks whether it is still wanted."""
+    """Between two batches it asks whether it is still wanted, and before its restore point."""
     desk.remember_many([Draft(f"note {n}", tags=("old",)) for n in range(5)])
-    answers = iter([True, True, False])
+    answers = iter([True, True, True, False])
     with limited(seconds=9, wanted=lambda: next(answers)), pytest.raises(Cancelled):
         desk.rename_tag("old", "new")
     assert desk.stats().tags == {"old": 3, "new": 2}

@@ -5,6 +5,8 @@ python worker.py HOME endless NAME         remembers “NAME 0”, “NAME 1”�
 python worker.py HOME hold                 holds the writer lock until standard input ends
 python worker.py HOME read N               lists and recalls N times; prints how many it saw
 python worker.py HOME maintain             maintains the store once
+python worker.py HOME clean                maintains it with no margin until it is killed
+python worker.py HOME take N               makes N restore points; prints the name of each
 """
 
 from __future__ import annotations
@@ -43,7 +45,17 @@ def main(home: str, verb: str, *words: str) -> None:
         say("read")
     elif verb == "maintain":
         say(desk.maintain(keep_seconds=2))
+    else:
+        keep(desk, verb, *words)
     desk.close()
+
+
+def keep(desk: Service, verb: str, *words: str) -> None:
+    """Do a verb of those that keep what there is."""
+    while verb == "clean":
+        say(desk.maintain(keep_seconds=0))
+    for number in range(int(words[0])):
+        say(desk.take_point(reason=f"round {number}").name)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,13 @@ from click.shell_completion import shell_complete
 from memdesk import __version__
 from memdesk.cli.activity import activities
 from memdesk.cli.add import adding
+from memdesk.cli.backup import backup
 from memdesk.cli.changes import changing
 from memdesk.cli.command import Verbs
 from memdesk.cli.daemon import daemon
+from memdesk.cli.diff import differing
+from memdesk.cli.doctor import doctors
+from memdesk.cli.erase import erasing
 from memdesk.cli.inbox import inbox
 from memdesk.cli.memories import memories
 from memdesk.cli.model import model
@@ -27,6 +31,7 @@ from memdesk.cli.search import searching
 from memdesk.cli.session import COMPLETE, session
 from memdesk.cli.terminal import flush, put, safe, say
 from memdesk.cli.tidying import space, tag, tidying
+from memdesk.cli.torture import torturing
 from memdesk.errors import Invalid, MemdeskError
 
 if TYPE_CHECKING:
@@ -67,10 +72,16 @@ def app(ctx: click.Context, *, direct: bool) -> None:
         _screen(ctx, desk)
 
 
-for _room in (adding, searching, memories, changing, tidying, inbox, overview, activities, session):
+for _room in (
+    *(adding, searching, memories, changing, differing, tidying, inbox, overview, activities),
+    session,
+    torturing,
+    erasing,
+    doctors,
+):
     for _name, _command in _room.commands.items():
         app.add_command(_command, _name)
-for _group in (tag, space, model, daemon):
+for _group in (tag, space, model, daemon, backup):
     app.add_command(_group)
 
 

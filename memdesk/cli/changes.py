@@ -128,7 +128,10 @@ def purge(desk: Desk, ids: tuple[str, ...], *, yes: bool, json_: bool) -> None:
         must_answer("erase")
         what = how_many(len(desk.service.get(ids)))
         ask_first("erase", f"Erase {what} for good, history included? This cannot be undone.")
+    backups = desk.service.backups_with(ids)
     show_changed(desk.service.purge(ids), "erased for good", json_=json_, undo=False)
+    if backups:
+        say(f"backup files that still hold the words: {', '.join(backups)}")
 
 
 def how_many(memories: int) -> str:

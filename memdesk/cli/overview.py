@@ -81,7 +81,12 @@ def _rows(found: Stats) -> list[tuple[str, str]]:
 def _standing(status: Status) -> list[tuple[str, str]]:
     """Return what goes on now, where anything does."""
     busy = [f"{duty.name} {duty.state}" for duty in status.duties if duty.state != "idle"]
-    rows = [("written by", status.holder), ("background", ", ".join(busy))]
+    rows = [
+        ("changing", status.switch),
+        ("kept", status.backup),
+        ("written by", status.holder),
+        ("background", ", ".join(busy)),
+    ]
     return [(name, value) for name, value in rows if value]
 
 

@@ -71,6 +71,11 @@ class Desk:
             self._opened = self._opener(self.settings)
         return self._opened
 
+    @property
+    def has_daemon(self) -> bool:
+        """Whether the service is the daemon's."""
+        return isinstance(self._opened, ServiceClient)
+
     def embed_soon(self) -> None:
         """Have the passages that wait embedded; where no daemon does it, by a process of their own."""
         if isinstance(self._opened, ServiceClient):
@@ -164,6 +169,7 @@ def open_in_process(settings: Settings | None = None, *, background: bool = True
         models=lambda name: Embedder(catalog.get(name), catalog=catalog),
         background=background,
         activity=settings.activity,
+        snapshots=settings.snapshots,
     )
 
 

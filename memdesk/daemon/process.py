@@ -117,7 +117,7 @@ class Daemon:
             self._house.expect_hosts(0)
         reception = Reception(self._house, self._guests, self.control)
         server = await asyncio.start_unix_server(reception.accept, sock=self._door, backlog=BACKLOG)
-        for name in ("SIGTERM", "SIGINT"):
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             number = getattr(signal, name)
             asyncio.get_running_loop().add_signal_handler(number, self.leave, name)
         _log.info("memdesk %s serves %s", __version__, self._home)

@@ -34,19 +34,21 @@ log = logging.getLogger(__name__)
 
 _READS = (
     *("warm", "recall", "get", "list", "history", "profile", "stats", "await_change"),
-    *("overview", "inbox", "activity", "status"),
+    *("overview", "inbox", "activity", "status", "points", "diff"),
+    "backups_with",
 )
 _WRITES = (
-    *("remember", "revise", "forget", "restore", "purge", "undo", "review"),
-    *("revise_many", "merge", "revert"),
+    *("remember", "revise", "forget", "restore", "purge", "review"),
+    *("revise_many", "merge", "revert", "take_point", "drop_point"),
 )
 _LONG = (
-    *("remember_many", "rename_tag", "rename_space", "delete_space"),
-    *("embed_pending", "use_model", "reindex", "maintain"),
+    *("remember_many", "rename_tag", "rename_space", "delete_space", "undo"),
+    *("embed_pending", "use_model", "roll_back_model", "reindex", "maintain", "examine"),
+    *("copy_to", "check_copy", "restore_copy", "restore_point"),
 )
 VERBS = (*_READS, *_WRITES, *_LONG)
 """What a client may ask for."""
-_WAITING = ("await_change",)
+_WAITING = ("await_change", "use_model", "roll_back_model")
 """Verbs that do nothing but wait: they keep no thread of the pool, and no duty from its turn."""
 PART = 1 << 20
 """The longest piece of a result, in characters of its JSON text."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from memdesk.errors import Invalid, StoreError
 from memdesk.link import values
-from memdesk.link.address import LONGEST_LINE
+from memdesk.link.address import LONGEST_LINE, peer
+from memdesk.link.stopped import is_stopped
 
 if TYPE_CHECKING:
     import socket
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _TRIES = 3
+_LOOK = 2.0
+"""How long the daemon may be silent before it is looked whether it was stopped, in seconds."""
+_PIECE = 1 << 16
 _IDLE = 4
 """Connections that are kept for the next call."""
 _CLOSED = "this desk has been closed; open it again"
@@ -71,7 +76,9 @@ class _Connection:
         self.writes = writes
         """Whether it carries a call that writes."""
         self._socket = connected
-        self._lines = connected.makefile("rb", buffering=1 << 16)
+        self._socket.settimeout(_LOOK)
+        self._heard = bytearray()
+        self._stopped = False
 
     def stale(self) -> bool:
         """Whether the daemon has gone since the last call, or says what nobody asked."""
@@ -81,18 +88,18 @@ class _Connection:
             self._socket.setblocking(False)
             self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
-            self._socket.setblocking(True)
+            self._socket.settimeout(_LOOK)
             return False
         except OSError:
             return True
         return True
 
     def ask(self, line: bytes, progress: Callable[..., None] | None) -> dict[str, Any]:
-        """Return the last line of the answer, with a large result in it; raises `_Broken`."""
-        try:
-            self._socket.sendall(line)
-        except OSError as error:
-            raise _Broken(str(error)) from error
+        """Return the last line of the answer, with a large result in it; raises `_Broken`.
+
+        And `StoreError` where the daemon is a process that was stopped, which says nothing for ever.
+        """
+        self._say(line)
         parts: list[str] = []
         while True:
             said = self._hear()
@@ -104,14 +111,45 @@ class _Connection:
             else:
                 return {"result": values.parsed("".join(parts))} if parts else said
 
+    def _say(self, line: bytes) -> None:
+        said = 0
+        while said < len(line):
+            said += self._patiently(partial(self._socket.send, line[said : said + _PIECE]))
+
     def _hear(self) -> dict[str, Any]:
-        try:
-            line = self._lines.readline()
-        except OSError as error:
-            raise _Broken(str(error)) from error
-        if not line.endswith(b"\n"):
-            raise _Broken("it ended in the middle of a call")
+        looked = 0
+        while (end := self._heard.find(b"\n", looked)) < 0:
+            looked = len(self._heard)
+            piece = self._patiently(partial(self._socket.recv, _PIECE))
+            if not piece:
+                raise _Broken("it ended in the middle of a call")
+            self._heard += piece
+        line = bytes(self._heard[: end + 1])
+        del self._heard[: end + 1]
         return values.read_line(line)
+
+    def _patiently(self, act: Callable[[], T]) -> T:
+        """Return what can be done with the socket, however long it takes a daemon that runs."""
+        while True:
+            try:
+                done = act()
+            except TimeoutError:
+                self._check_running()
+            except OSError as error:
+                raise _Broken(str(error)) from error
+            else:
+                self._stopped = False
+                return done
+
+    def _check_running(self) -> None:
+        """Raise `StoreError` when the daemon is found stopped for the second time in a row."""
+        pid = peer(self._socket)[0]
+        before, self._stopped = self._stopped, is_stopped(pid)
+        if before and self._stopped:
+            raise StoreError(
+                f"the daemon, process {pid}, has been stopped and does not answer; let it go on with "
+                f"kill -CONT {pid}, or end it with memdesk daemon stop"
+            )
 
     def shut(self) -> None:
         """End a call that another thread waits for; it raises `_Broken` there."""
@@ -125,7 +163,6 @@ class _Connection:
     def close(self) -> None:
         """End the connection; a call that is under way in the daemon is no longer wanted."""
         self.shut()
-        self._lines.close()
         self._socket.close()
 
 

@@ -17,6 +17,7 @@ from memdesk.answers import (
 )
 from memdesk.link.batches import batches, further
 from memdesk.link.calls import Call, Calls
+from memdesk.link.keeping import Keeping
 from memdesk.memory import PERSONAL, Filter, Memory, check_space, new_id, now
 
 if TYPE_CHECKING:
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from memdesk.answers import Asked, Revision
-    from memdesk.catalog import ModelSpec
     from memdesk.memory import Draft, Edit
 
 T = TypeVar("T")
 _EVERYTHING = Filter()
 
 
-class ServiceClient:
+class ServiceClient(Keeping):
     """A person's memories, by way of the daemon; thread-safe, as `memdesk.service.Service` is.
 
     A call whose connection breaks is asked again; a write is then known by its `change`, and
@@ -351,29 +351,6 @@ class ServiceClient:
         Raises `NotFound`, or `Invalid` for a key that is none.
         """
         return self._write(Changed, "review", (tuple(concerns),), change, fresh, actor=actor)
-
-    # Upkeep
-
-    def embed_pending(self, progress: Callable[[int, int], None] | None = None) -> int:
-        """Embed the passages of long texts that wait for it; `progress` hears (done, total)."""
-        return self._calls.ask(int, Call("embed_pending", progress=progress, writes=True))
-
-    def use_model(self, spec: ModelSpec, progress: Callable[[int, int], None] | None = None) -> int:
-        """Embed everything with another model, then switch to it; raises `ModelError`."""
-        return self._calls.ask(int, Call("use_model", (spec,), progress=progress, writes=True))
-
-    def reindex(self, progress: Callable[[int, int], None] | None = None) -> int:
-        """Build what search reads anew from the memories; return how many there are."""
-        return self._calls.ask(int, Call("reindex", progress=progress, writes=True))
-
-    def maintain(self, *, keep_seconds: float = 600.0, linger_seconds: float = 0.0) -> bool:
-        """Do the duties of maintenance; False when another process is at it.
-
-        Old versions younger than `keep_seconds` stay for readers; `linger_seconds` is how long to
-        wait for more to do.
-        """
-        asked: dict[str, object] = {"keep_seconds": keep_seconds, "linger_seconds": linger_seconds}
-        return self._calls.ask(bool, Call("maintain", kwargs=asked, writes=True))
 
     def close(self, timeout: float = 2.0) -> None:
         """Wait for a write in flight, at most `timeout` seconds, and let everything go."""

@@ -20,14 +20,20 @@ from memdesk.answers import (
     Asked,
     Changed,
     Concern,
+    Copied,
+    Diff,
+    Difference,
     Duty,
+    Finding,
     Hit,
     Inbox,
     Overview,
     Page,
+    Point,
     Profile,
     Recalled,
     Remembered,
+    Restored,
     Revision,
     Stats,
     Status,
@@ -44,6 +50,7 @@ _CLASSES: dict[str, type[Any]] = {
     for each in (
         *(Asked, Changed, Concern, Duty, Hit, Inbox, Overview, Page, Profile, Recalled),
         *(Remembered, Revision, Stats, Status),
+        *(Copied, Diff, Difference, Finding, Point, Restored),
         *(Draft, Edit, Filter, Memory, Source),
     )
 }

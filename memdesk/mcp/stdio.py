@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from memdesk.errors import Invalid
+from memdesk.link.host import await_end, starters
 from memdesk.mcp import wire
 
 if TYPE_CHECKING:
@@ -87,8 +88,9 @@ def run(
     again: Sequence[tuple[str | int, float]] = (),
 ) -> None:
     """Serve standard input and output, then end the process without waiting for its threads."""
-    wire.guard()
+    host = os.dup(wire.guard())
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_host, args=(starters(), host), daemon=True).start()
     from memdesk.mcp import log
 
     log.to_stderr()
@@ -127,6 +129,14 @@ def _with_log(
         return open_service()
 
     return opened
+
+
+def _end_with_host(pids: list[int], wire: int) -> None:
+    """End when the host has ended, or reads no more: its pipe may have an end in another process."""
+    await_end(pids, wire)
+    signal.raise_signal(signal.SIGTERM)  # the same way out as when somebody asks for it
+    time.sleep(SHUTDOWN)
+    os._exit(0)
 
 
 def _watch_signals(connection: Connection) -> None:

@@ -14,25 +14,26 @@ from typing import TYPE_CHECKING, TypeVar
 from memdesk import __version__
 from memdesk.catalog import BUNDLED
 from memdesk.clock import tick
-from memdesk.errors import Busy, MemdeskError, ModelError, StoreError
+from memdesk.errors import Busy, MemdeskError, StoreError
 from memdesk.limits import check, left
 from memdesk.lock import WriterLock
 from memdesk.memory import clean_word, new_id, now
 from memdesk.service import duties
 from memdesk.service.activity import Activity
 from memdesk.service.duties import Duties
+from memdesk.service.models import Models
 from memdesk.service.watching import Changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
     from memdesk.embedder import Embedding
     from memdesk.memory import Memory
-    from memdesk.passages import Embedded, EmbeddedQuestion
     from memdesk.recipe import Recipe
     from memdesk.service.duties import Child
+    from memdesk.service.switch import Switch
     from memdesk.store import Store
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ class Writing:
 
 
 @dataclass
-class Core:
+class Core(Models):
     """The opened parts of one desk, shared by all its verbs and threads."""
 
     home: Path
@@ -92,7 +93,7 @@ class Core:
     background: bool
     recipe: Recipe
     """Which parts of the ranking are used."""
-    on_open: Callable[[Core], None]
+    on_open: Callable[[Core, Store], None]
     log_hosts: bool = True
     """Whether what hosts ask is logged."""
     notes: list[str] = field(default_factory=list)
@@ -102,6 +103,10 @@ class Core:
     model_ready: bool = False
     """Whether the model has answered once."""
 
+    snapshots: bool = False
+    """Whether restore points are made on a schedule, by a process that stays."""
+    points_looked: datetime | None = None
+    """When it was looked last whether it is time for one."""
     on_write: Callable[[Core], None] | None = None
     """Called after each write, without the lock."""
     behind: bool = False
@@ -110,7 +115,10 @@ class Core:
     def __post_init__(self) -> None:
         self._store: Store | None = None
         self._opening = threading.Lock()
-        self._stamp_seen = 0
+        self._writer = 0
+        self._stamp_seen = (0, 0)
+        self.switch: Switch | None = None
+        self.switch_trouble = ""
         self._keeping = False
         self._maintained = -_ASK_SECONDS
         self.closing = threading.Event()
@@ -138,16 +146,32 @@ class Core:
 
         Raises `StoreError`, and `Busy` where it must be made or mended and cannot be locked.
         """
+        if self._writes_here():  # whoever opens it beside us may be waiting for this very lock
+            return self._present()
         with self._opening:
-            if self._store is None or self._stamp_changed():
-                before, self._store = self._store, self._open()
-                self.notes.extend(self._store.repaired)
-                self.on_open(self)
-                if before:
-                    before.close()
-                if self._keeping:
-                    self._keep(self._store)
-            return self._store
+            return self._present()
+
+    def _present(self) -> Store:
+        if self._store is None or (self._stamp_changed() and not self._only_told(self._store)):
+            before, self._store = self._store, self._open()
+            self.notes.extend(self._store.repaired)
+            self.on_open(self, self._store)
+            if before:
+                before.close()
+            if self._keeping:
+                self._keep(self._store)
+        return self._store
+
+    def _only_told(self, store: Store) -> bool:
+        """Take in what the stamp says anew, where that does not concern what is open."""
+        from memdesk.store import VERSION, read_stamp
+
+        seen = self._stamp_time()
+        stamp = read_stamp(self.home, VERSION)
+        if stamp is None or not stamp.has_tables_of(store.stamp):
+            return False
+        store.stamp, self._stamp_seen = stamp, seen
+        return True
 
     def keep(self) -> None:
         """Open the store and keep its rows in memory as far as it does: for a process that stays."""
@@ -169,41 +193,38 @@ class Core:
         model = (spec.name, spec.fingerprint, spec.dims)
         seen = self._stamp_time()  # a switch while the store opens is seen by the next call
         store = open_store(self.home, __version__, model, self.locked)
-        self._stamp_seen = self._stamp_time() if store.repaired else seen or self._stamp_time()
-        self._use_model_of(store)
+        self._stamp_seen = seen if any(seen) and not store.repaired else self._stamp_time()
+        self.use_model_of(store.stamp)
         return store
 
-    def _use_model_of(self, store: Store) -> None:
-        """Take the model that the store's vectors are of; vectors of two models are never mixed."""
-        stamp = store.stamp
-        if self.embedder and self.embedder.spec.fingerprint == stamp.fingerprint:
-            return
-        self.embedder = None
-        self.trouble = (
-            f"this store's vectors are of the model {stamp.model}, which is not available"
-        )
-        if self.models:
-            with contextlib.suppress(ModelError):
-                found = self.models(stamp.model)
-                if found.spec.fingerprint == stamp.fingerprint:
-                    self.embedder, self.trouble = found, ""
-
-    def _stamp_time(self) -> int:
+    def _stamp_time(self) -> tuple[int, int]:
+        """Return what changes with every new stamp: two may be written in one tick of the clock."""
         try:
-            return (self.home / "store.json").stat().st_mtime_ns
+            told = (self.home / "store.json").stat()
         except OSError:
-            return 0
+            return 0, 0
+        return told.st_mtime_ns, told.st_ino
 
     def _stamp_changed(self) -> bool:
         return self._stamp_time() != self._stamp_seen
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the writer lock; raises `Busy`, and `Cancelled` while it waits."""
-        self._make_home()
+        """Hold the writer lock, if this thread does not yet; raises `Busy`, and `Cancelled` while it waits."""
+        if self._writes_here():  # a store that is put in place or mended in the midst of a write
+            yield
+            return
+        self.make_home()
         with contextlib.ExitStack() as stack:
             self._lock(stack, left(self.wait))
-            yield
+            self._writer = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._writer = 0
+
+    def _writes_here(self) -> bool:
+        return self._writer == threading.get_ident()
 
     def _lock(self, stack: contextlib.ExitStack, patience: float) -> None:
         begun = time.monotonic()
@@ -219,7 +240,8 @@ class Core:
             else:
                 return
 
-    def _make_home(self) -> None:
+    def make_home(self) -> None:
+        """Make the store's folder if need be; raises `StoreError`."""
         try:
             self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -234,6 +256,7 @@ class Core:
         self.store()
         with self.locked():
             store = self.store()  # another process may have switched the model meanwhile
+            self._claim(store)
             head = store.refresh()
             who = clean_word(actor, "actor")
             yield Writing(
@@ -243,6 +266,10 @@ class Core:
         if self.on_write:
             self.on_write(self)
         self.maintain_if_due()
+
+    def _claim(self, store: Store) -> None:
+        if store.claim():
+            self._stamp_seen = self._stamp_time()
 
     def maintain_soon(self) -> None:
         """Start the maintenance child now if something waits for it."""
@@ -291,47 +318,10 @@ class Core:
             coming.result()
         self.maintain_if_due()
 
-    @property
-    def fingerprint(self) -> str:
-        """What this process's vectors depend on; empty without a model."""
-        return self.embedder.spec.fingerprint if self.embedder else ""
-
-    def vectors(self, texts: Sequence[str]) -> Future[list[Embedded] | None]:
-        """Begin to embed documents; None comes out where the model cannot be used."""
-        self.check_open()
-        return self.pool.submit(self._embed, texts)
-
-    def question(self, text: str) -> Future[EmbeddedQuestion | None]:
-        """Begin to embed a question; None comes out where the model cannot be used."""
-        self.check_open()
-        return self.pool.submit(self._embed_query, text)
-
     def check_open(self) -> None:
         """Raise `StoreError` once this desk is closed."""
         if self.closing.is_set():
             raise StoreError("this desk has been closed; open it again")
-
-    def _embed(self, texts: Sequence[str]) -> list[Embedded] | None:
-        with self._model() as embedder:
-            return embedder.read_documents(texts) if embedder else None
-        return None
-
-    def _embed_query(self, text: str) -> EmbeddedQuestion | None:
-        with self._model() as embedder:
-            return embedder.read_query(text) if embedder else None
-        return None
-
-    @contextlib.contextmanager
-    def _model(self) -> Iterator[Embedding | None]:
-        try:
-            yield self.embedder
-        except ModelError as error:
-            if self.trouble != str(error):
-                log.warning("the model cannot be used: %s", error)
-            self.trouble = str(error)
-        else:
-            if self.embedder:
-                self.trouble, self.model_ready = "", True
 
     def close(self, timeout: float) -> None:
         """Let a write in flight finish, at most so long, and stop what runs in the background."""
@@ -341,8 +331,7 @@ class Core:
         self.pool.shutdown(wait=False, cancel_futures=True)
         if self._store:
             self._store.close()
-        if self.embedder:
-            self.embedder.close()
+        self.free_models()
 
 
 def in_time(future: Future[T | None], seconds: float = MODEL_WAIT) -> T | None:

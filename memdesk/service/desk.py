@@ -9,18 +9,19 @@ from memdesk.recipe import Recipe
 from memdesk.service import (
     erasing,
     inbox,
-    indexing,
     loading,
+    points,
     reading,
+    reviewing,
+    switching,
     tidying,
     undoing,
-    upkeep,
     watching,
     writing,
 )
 from memdesk.service.core import Core
 from memdesk.service.duties import WARMING
-from memdesk.service.reviewing import opened as due
+from memdesk.service.keeping import Keeping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -40,16 +41,23 @@ if TYPE_CHECKING:
         Stats,
         Status,
     )
-    from memdesk.catalog import ModelSpec
     from memdesk.embedder import Embedding
     from memdesk.memory import Draft, Edit, Memory
     from memdesk.service.duties import Child, Duties
+    from memdesk.store import Store
 
 _EVERYTHING = Filter()
 _RECIPE = Recipe()
 
 
-class Service:
+def _due(core: Core, store: Store) -> None:
+    """Do in the background what is due when a store has been opened, and after each write to it."""
+    reviewing.opened(core, store)
+    points.opened(core)
+    switching.opened(core, store)
+
+
+class Service(Keeping):
     """One person's memories; thread-safe, synchronous, and safe beside other processes.
 
     Every verb raises `Invalid` for input it cannot use and `StoreError` when the store fails; those
@@ -71,16 +79,20 @@ class Service:
         background: bool = True,
         recipe: Recipe = _RECIPE,
         activity: bool = True,
+        snapshots: bool = False,
     ) -> None:
         """Prepare a desk on the folder `home`; nothing is opened until a verb needs it.
 
         `wait` is how long a write waits for the lock, in seconds; `maintain` starts the
         maintenance child; `models` gives the model of a name, for a store of another model;
         `background` embeds what waits beside the calls; `recipe` is for measuring recall without
-        one of its parts; `activity` logs what hosts ask.
+        one of its parts; `activity` logs what hosts ask; `snapshots` makes restore
+        points on a schedule, where there is a background.
         """
         self._core = Core(
-            home, embedder, default_space, wait, maintain, models, background, recipe, due, activity
+            *(home, embedder, default_space, wait, maintain, models, background, recipe, _due),
+            log_hosts=activity,
+            snapshots=snapshots,
         )
         self.hosts = self._core.activity
         """The log of what hosts ask."""
@@ -370,28 +382,6 @@ class Service:
         Raises `NotFound`, or `Invalid` for a key that is none.
         """
         return inbox.review(self._core, concerns, actor, change, fresh=fresh)
-
-    # Upkeep
-
-    def embed_pending(self, progress: Callable[[int, int], None] | None = None) -> int:
-        """Embed the passages of long texts that wait for it; `progress` hears (done, total)."""
-        return indexing.embed_pending(self._core, progress)
-
-    def use_model(self, spec: ModelSpec, progress: Callable[[int, int], None] | None = None) -> int:
-        """Embed everything with another model, then switch to it; raises `ModelError`."""
-        return upkeep.use_model(self._core, spec, progress)
-
-    def reindex(self, progress: Callable[[int, int], None] | None = None) -> int:
-        """Build what search reads anew from the memories; return how many there are."""
-        return upkeep.reindex(self._core, progress)
-
-    def maintain(self, *, keep_seconds: float = 600.0, linger_seconds: float = 0.0) -> bool:
-        """Do the duties of maintenance; False when another process is at it.
-
-        Old versions younger than `keep_seconds` stay for readers; `linger_seconds` is how long to
-        wait for more to do.
-        """
-        return upkeep.maintain(self._core, keep_seconds, linger_seconds)
 
     def close(self, timeout: float = 2.0) -> None:
         """Wait for a write in flight, at most `timeout` seconds, and let everything go."""

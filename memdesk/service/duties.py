@@ -11,7 +11,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast, runtime_checkable
 
 from memdesk.answers import Duty
 from memdesk.errors import Invalid, MemdeskError
@@ -21,16 +21,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 MENDING, EMBEDDING, MAINTENANCE, WARMING = "mending", "embedding", "maintenance", "warming"
-REVIEWING = "reviewing"
+REVIEWING, SWITCHING, KEEPING = "reviewing", "switching", "keeping"
 ABOUT = {
     WARMING: "loads the store and the model before they are needed",
     MENDING: "gives search what a crash has left out",
     EMBEDDING: "embeds the passages of long texts",
     MAINTENANCE: "starts the child that keeps the store small",
     REVIEWING: "looks for what wants the person's eye",
+    SWITCHING: "embeds every memory with another model",
+    KEEPING: "makes a restore point now and then",
 }
 """The duties there are, in a few words each."""
 
@@ -51,7 +55,7 @@ _PATIENCE = {WARMING: 1.0, MENDING: 2.0, MAINTENANCE: 2.0}
 # Threads inherit their maker's priority and may never raise it again: what opens libraries that
 # make threads of their own must not be nice, and what holds the writer lock had better not:
 # `at_usual_priority`.
-_NICE_ONES = frozenset({EMBEDDING, REVIEWING})
+_NICE_ONES = frozenset({EMBEDDING, REVIEWING, SWITCHING})
 
 
 @runtime_checkable
@@ -188,6 +192,12 @@ class Duties:
                 self._requests -= 1
                 self._last_request = time.monotonic()
                 self._changed.notify_all()
+
+    def working(self, name: str) -> bool:
+        """Whether a duty is being done, or waits to be."""
+        with self._changed:
+            entry = self._named(name)
+            return entry.running or entry.queued
 
     def due(self) -> bool:
         """Whether something runs or waits to; what is paused does not count, nor a child."""
@@ -351,15 +361,14 @@ def _behind(work: Callable[[], object]) -> object:
         return done.result()
 
 
-def at_usual_priority(work: Callable[[], object]) -> None:
+def at_usual_priority(work: Callable[[], T]) -> T:
     """Do something from a duty of low priority at the usual one: what holds the writer lock."""
     errands: SimpleQueue[_Errand | None] | None = getattr(_here, "errands", None)
     if errands is None:
-        work()
-        return
-    done: Future[object] = Future()
-    errands.put((work, done))
-    done.result()
+        return work()
+    done: Future[T] = Future()
+    errands.put((work, cast("Future[object]", done)))
+    return done.result()
 
 
 def _run(work: Callable[[], object], done: Future[object]) -> None:

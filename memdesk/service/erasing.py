@@ -52,6 +52,7 @@ def _erase(core: Core, write: Writing, ids: Sequence[str]) -> set[str]:
     # in the trash. Nothing is scrubbed before this lock is let go.
     request_scrub(write.store)
     write.store.unindex(ids)
+    write.store.passages.flush(always=True)  # else a power cut could let search find them again
     write.store.drop_revisions(ids)
     write.store.replace(tombs, (), write.at)
     write.store.forget_kept()

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memdesk.errors import MemdeskError, ModelError, StoreError
+from memdesk.errors import Busy, MemdeskError, ModelError, StoreError
 from memdesk.memory import LIVE, REPLACED, TRASHED
 from memdesk.moment import local_time
 from memdesk.passages import Passage, asking, head, split
 from memdesk.recipe import Recipe
 from memdesk.service.core import MAINTENANCE, in_time
-from memdesk.service.duties import EMBEDDING, MENDING
+from memdesk.service.duties import EMBEDDING, MENDING, at_usual_priority
 from memdesk.terms import terms
 from memdesk.timewords import tells_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
 
     from memdesk.embedder import Embedding
@@ -32,6 +34,8 @@ AT_ONCE = 8
 """Passages that are embedded inside the call; more follow in the background (DESIGN §2)."""
 _RECIPE = Recipe()
 _BATCH = 64
+_A_MOMENT = 1.0
+"""How long an opening waits for search, in seconds, where that has to be made anew."""
 _AT_A_TIME = 8
 """Passages that are embedded before requests get their turn: a third of a second's work."""
 _INDEXED = (LIVE, TRASHED, REPLACED)
@@ -104,7 +108,8 @@ def begin(core: Core, memory: Memory) -> Begun:
     """Cut a memory into passages and begin to embed the first of them."""
     found = passages(memory, core.recipe)
     texts = [meaning(memory, passage) for passage in found[:AT_ONCE]]
-    return Begun(found, core.vectors(texts), core.fingerprint)
+    model = core.fingerprint  # asked for once: the store may change to another model any moment
+    return Begun(found, core.vectors(texts, model), model)
 
 
 def rebuild(store: Store, memories: Sequence[Memory], core: Core | None = None) -> None:
@@ -125,7 +130,7 @@ def put(core: Core, store: Store, made: Sequence[PassageRow]) -> None:
         store.index(made)
     except StoreError as error:
         log.warning("stored, but search will have it only later: %s", error)
-        opened(core)
+        mend_soon(core)
 
 
 def mend(core: Core, *, whole: bool = False) -> None:
@@ -201,8 +206,25 @@ def _embed_batch(
     before = core.store().get({id for id, _ in batch})
     known = [(before[id], passage) for id, passage in batch if id in before]
     vectors = _vectors(embedder, [meaning(memory, passage) for memory, passage in known], go_on)
+    ready = [
+        (memory, passage, made) for (memory, passage), made in zip(known, vectors, strict=False)
+    ]
+    gone = {id for id, _ in batch} - set(before)
+    fingerprint = embedder.spec.fingerprint
+    # Nobody waits for the lock behind a thread that steps behind everybody.
+    return at_usual_priority(lambda: _give_vectors(core, ready, gone, fingerprint))
+
+
+def _give_vectors(
+    core: Core,
+    ready: Sequence[tuple[Memory, Passage, Embedded]],
+    gone: Iterable[str],
+    fingerprint: str,
+) -> int:
+    """Write the vectors of passages that still wait for them; return how many did."""
+    before = {memory.id for memory, _, _ in ready}
     with core.writing("embedding") as write:
-        if write.store.stamp.fingerprint != embedder.spec.fingerprint:
+        if write.store.stamp.fingerprint != fingerprint:
             return 0  # the store has switched to another model meanwhile
         now = write.store.get(before)
         waiting = {
@@ -213,14 +235,13 @@ def _embed_batch(
         }
         made = [
             row
-            for (memory, passage), vector in zip(known, vectors, strict=False)
+            for memory, passage, vector in ready
             if (memory.id, passage) in waiting and now[memory.id].text == memory.text
             for row in rows(now[memory.id], [passage], [vector])
         ]
         if made:
             write.store.embed(made)
-        if len(known) < len(batch):
-            write.store.unindex({id for id, _ in batch} - set(before))
+        write.store.unindex(gone)
     return len(made)
 
 
@@ -257,8 +278,29 @@ def embed_quietly(core: Core) -> int:
         return 0
 
 
-def opened(core: Core) -> None:
+def opened(core: Core, store: Store) -> None:
     """What is due when a store has been opened: mend the index, embed what waits."""
+    if store.repaired:  # what search reads may be empty, and whoever has opened it asks something
+        _begin_to_mend(core, store)
+    mend_soon(core)
+
+
+def _begin_to_mend(core: Core, store: Store) -> None:
+    """Give search as many memories as fit into a moment: all of a small store, by their words."""
+    ends = time.monotonic() + _A_MOMENT
+    with contextlib.suppress(Busy, StoreError), core.lock.hold(_A_MOMENT):
+        store.refresh()
+        missing, _ = store.unindexed(0)
+        core.behind = bool(missing)
+        for start in range(0, len(missing), _BATCH):
+            if time.monotonic() > ends:
+                return
+            _take_over(store, list(store.get(missing[start : start + _BATCH]).values()))
+        core.behind = False
+
+
+def mend_soon(core: Core) -> None:
+    """Have search brought in line with the memories, and what waits embedded."""
     core.duties.run(MENDING, lambda: _settle(core))
 
 

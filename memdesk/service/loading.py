@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from memdesk.answers import Remembered
 from memdesk.limits import check as check_wanted
 from memdesk.memory import now
-from memdesk.service import indexing
+from memdesk.service import indexing, points
 from memdesk.service.drafting import Checked, check
 from memdesk.service.writing import Identity, identity, remember
 
@@ -41,6 +41,8 @@ def remember_many(
     waiting = iter(drafts)
     while batch := list(islice(waiting, _BATCH)):
         check_wanted()
+        if not results:  # further batches are of the same change
+            points.before_many(core, batch, "import", change)
         results += _remember_batch(core, batch, actor, change, fresh=fresh)
         if progress:
             progress(len(results))
@@ -54,7 +56,7 @@ def _remember_batch(
     written = {} if fresh else _written_by(core.store(), change)
     new = _unknown(core.store(), checked)
     model = core.fingerprint
-    embedded = _embed(core, new)
+    embedded = _embed(core, new, model)
     with core.writing(actor, change) as write:
         still_new = {draft.memory.id for draft in _unknown(write.store, new)}
         rows: list[PassageRow] = []
@@ -91,12 +93,12 @@ def _written_by(store: Store, change: str | None) -> dict[Identity, Memory]:
 
 
 def _embed(
-    core: Core, drafts: Sequence[Checked]
+    core: Core, drafts: Sequence[Checked], model: str
 ) -> list[tuple[Checked, list[Passage], list[Embedded] | None]]:
     """Return each draft with its passages and their vectors, all embedded together."""
     cut = [(draft, indexing.passages(draft.memory, core.recipe)) for draft in drafts]
     texts = [indexing.meaning(draft.memory, one) for draft, found in cut for one in found]
-    vectors = core.vectors(texts).result() if texts else None
+    vectors = core.vectors(texts, model).result() if texts else None
     if vectors is None:
         return [(draft, found, None) for draft, found in cut]
     ends = accumulate(len(found) for _, found in cut)

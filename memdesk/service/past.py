@@ -65,12 +65,12 @@ def recall(core: Core, wanted: Asked, as_of: datetime) -> Recalled:
         raise Invalid("beside", "is not known of the past; leave it out or leave out as_of")
     wanted = replace(wanted, where=replace(wanted.where, states=(LIVE,)))
     store = core.store()
-    made = made_by_model_of(store, in_time(core.question(wanted.text)))
+    made = made_by_model_of(store, in_time(core.question(wanted.text, store.stamp.fingerprint)))
     vector = made.vector if made else None
     then = _changed(store, wanted, as_of, vector, _unchanged(store, wanted, as_of, vector))
     ranked = then.ranked(core, wanted)
     if vector is not None:
-        then = _read(core, then, ranked, vector)
+        then = _read(core, then, ranked, store.stamp.fingerprint, vector)
         ranked = then.ranked(core, wanted)
     hits: dict[str, tuple[Ranked, Hit]] = {}
     for each in ranked:
@@ -175,7 +175,9 @@ def _cosine(known: Embedded | None, vector: np.ndarray | None) -> float | None:
     return float(known.vector @ vector) / (norms or 1.0)
 
 
-def _read(core: Core, then: _Then, ranked: Sequence[Ranked], vector: np.ndarray) -> _Then:
+def _read(
+    core: Core, then: _Then, ranked: Sequence[Ranked], model: str, vector: np.ndarray
+) -> _Then:
     """Return the same with the cosines of the best few that have none."""
     order = {each.memory: place for place, each in enumerate(ranked)}
     unread = [place for place, each in enumerate(then.changed) if each.cosine is None]
@@ -184,7 +186,7 @@ def _read(core: Core, then: _Then, ranked: Sequence[Ranked], vector: np.ndarray)
     if not chosen:
         return then
     texts = [indexing.meaning(then.memories[each.memory], each) for each in chosen]
-    vectors = in_time(core.vectors(texts))
+    vectors = in_time(core.vectors(texts, model))
     changed = list(then.changed)
     for place, known in zip(unread, () if vectors is None else vectors, strict=False):
         changed[place] = replace(changed[place], cosine=_cosine(known, vector))

@@ -26,6 +26,7 @@ from memdesk.memory import (
     now,
 )
 from memdesk.moment import placed, wall_clock
+from memdesk.service import points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,7 +145,7 @@ def stats(core: Core) -> Stats:
         device=stamp.device,
         format=stamp.format,
         lancedb=stamp.lancedb,
-        notes=(*core.notes, *([core.trouble] if core.trouble else [])),
+        notes=(*core.notes, *([core.trouble] if core.trouble else []), *points.notes(core)),
     )
 
 
@@ -171,7 +172,19 @@ def overview(core: Core) -> Overview:
 
 def status(core: Core) -> Status:
     """Return how the desk stands: the store, the lock, the background work."""
-    return Status(stats(core), __version__, core.lock.held(), core.duties.report())
+    from memdesk.service import switching
+
+    stamp = core.store().stamp
+    return Status(
+        stats(core),
+        __version__,
+        core.lock.held(),
+        core.duties.report(),
+        points.told(core),
+        switch=switching.told(core),
+        coming=stamp.coming,
+        former=stamp.former,
+    )
 
 
 def checked_filter(where: Filter) -> Filter:

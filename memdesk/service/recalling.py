@@ -113,7 +113,7 @@ def recall(core: Core, wanted: Asked, as_of: datetime | None = None) -> Recalled
 
         return past.recall(core, wanted, as_of)
     store = core.store()
-    coming = core.question(wanted.text)
+    coming = core.question(wanted.text, store.stamp.fingerprint)
     words = " ".join(wanted.question.sought)
     sought = store.seek(words, wanted.where, CANDIDATES, memories=2 * wanted.limit)
     begun = store.begun(wanted.question, wanted.where, CANDIDATES)

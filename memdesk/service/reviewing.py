@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from memdesk.memory import Memory
     from memdesk.service.core import Core
+    from memdesk.store import Store
 
 FILE = "inbox.json"
 DUPLICATE, CONTRADICTION = "duplicate", "contradiction"
@@ -171,9 +172,9 @@ def _of(core: Core) -> tuple[object, ...]:
     return _RULES, stamp.epoch, stamp.passages
 
 
-def opened(core: Core) -> None:
+def opened(core: Core, store: Store) -> None:
     """What is due when a store has been opened, and after each write to it."""
-    indexing.opened(core)
+    indexing.opened(core, store)
     core.on_write = review_in_background
     review_in_background(core)
 

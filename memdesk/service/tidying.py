@@ -23,7 +23,7 @@ from memdesk.memory import (
     new_id,
     now,
 )
-from memdesk.service import indexing
+from memdesk.service import indexing, points
 from memdesk.service.drafting import edited, flagged
 from memdesk.service.writing import (
     change_all,
@@ -82,7 +82,9 @@ def revise_many(
         return after if after != memory else None
 
     into = None if edit.space is None else _one_of_twins
-    changed = change_all(core, ids, revised, actor, change, fresh=fresh, settled=into)
+    changed = change_all(
+        core, ids, revised, actor, change, fresh=fresh, settled=into, bulk="revise many"
+    )
     indexing.embed_in_background(core)
     return changed
 
@@ -105,6 +107,7 @@ def rename_tag(
 
     wanted = Filter(tags=old, states=_KEPT, expired=True)
     nobody = Invalid("tag", f"“{old[0]}” is on no memory")
+    _before(core, wanted, "rename a tag", change)
     return _change_each(core, wanted, renamed, actor, change, nobody=nobody, fresh=fresh)
 
 
@@ -129,6 +132,7 @@ def rename_space(
 
     wanted = Filter(spaces=(space,), states=_KEPT, expired=True)
     nobody = Invalid("space", f"“{space}” holds no memories")
+    _before(core, wanted, "rename a space", change)
     return _change_each(core, wanted, moved, actor, change, nobody=nobody, fresh=fresh)
 
 
@@ -170,7 +174,15 @@ def delete_space(
 
     wanted = Filter(spaces=(space,), expired=True)
     nobody = Invalid("space", f"“{space}” holds no live memories")
+    _before(core, wanted, "delete a space", change)
     return _change_each(core, wanted, forgotten, actor, change, nobody=nobody, fresh=fresh)
+
+
+def _before(core: Core, wanted: Filter, reason: str, change: str | None) -> None:
+    """Make a restore point before a change of the memories of a filter, where there are any."""
+    change = checked_change(change)
+    if core.store().find(wanted, limit=1):
+        points.before(core, reason, change)
 
 
 def _change_each(
@@ -262,6 +274,8 @@ def merge(
     keep, drop, change = check_id(keep, "keep"), check_id(drop, "drop"), checked_change(change)
     if keep == drop:
         raise Invalid("drop", "is the memory to keep itself; name another one")
+    existing(core.store(), [keep, drop])
+    points.before(core, "merge", change)
     with core.writing(actor, change) as write:
         if change and not fresh and (done := done_before(write.store, change)):
             return Changed(change, done)

@@ -8,46 +8,82 @@ from typing import TYPE_CHECKING
 
 from memdesk.answers import Changed
 from memdesk.errors import Invalid
+from memdesk.limits import check as check_wanted
 from memdesk.memory import TOMBSTONE, TRASHED, Memory, check_id
+from memdesk.service import points
 from memdesk.service.core import MAINTENANCE
 from memdesk.service.writing import only_flagged, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from memdesk.service.core import Core
+    from memdesk.service.core import Core, Writing
+    from memdesk.service.writing import Pair
     from memdesk.store import Store
 
 _UNDOING = uuid.UUID("6d656d64-6573-5b00-8000-756e646f0000")
 _PAGE = 500
+_BATCH = 1000
 
 
 def undo(core: Core, change: str | None, actor: str) -> Changed:
     """Take back one change, the last standing one by default; undoing an undo brings it back.
 
     A memory that something else has changed since is left as it is and reported. What the change
-    had created goes to the trash. Raises `Invalid` when there is no such change.
+    had created goes to the trash. A large one is taken back in parts that are each on the disk
+    before the next: asked again, what was cut short goes on. Raises `Invalid` when there is no such
+    change.
     """
     with core.writing(actor) as write:
         change = check_id(change, "change") if change else _last_change(write.store)
+        touched = _touched(write.store, change)
         write.change = undo_of(change)
-        repeated, later = write.store.changed_by(write.change)
-        if repeated or later:
-            return Changed(write.change, tuple({memory.id for memory in (*repeated, *later)}))
-        present, earlier = write.store.changed_by(change)
-        touched = {memory.id for memory in (*present, *earlier)}
-        if not touched:
-            raise Invalid("change", f"{change} has changed nothing that is kept")
-        there = [each for each in write.store.get(touched).values() if each.state != TOMBSTONE]
-        pairs = [
-            (memory, prior)
-            for memory, revisions in _histories(write.store, there)
-            if (prior := _prior(memory, revisions, change))
-        ]
-        if pairs:
-            rewrite(core, write, pairs)
-        done = {before.id for before, _ in pairs}
-        return Changed(write.change, tuple(done), conflicts=tuple(sorted(touched - done)))
+        if len(touched) <= points.BULK:
+            return _take_back(core, write, change, touched)
+    points.before(core, "undo", undo_of(change))
+    done: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    for start in range(0, len(touched), _BATCH):
+        check_wanted()
+        with core.writing(actor, undo_of(change)) as write:
+            part = _take_back(core, write, change, touched[start : start + _BATCH])
+        done, conflicts = done + part.done, conflicts + part.conflicts
+    return Changed(undo_of(change), done, conflicts=conflicts)
+
+
+def _touched(store: Store, change: str) -> list[str]:
+    """Return the ids of the memories that a change has written, in order; raises `Invalid` for none."""
+    present, earlier = store.changed_by(change)
+    if not (present or earlier):
+        if store.get([change]):
+            raise Invalid(
+                "change", f"{change} is a memory's own id; its history tells the ids of its changes"
+            )
+        raise Invalid(
+            "change",
+            f"no change that is kept has the id {change}; the history of a memory tells those it has",
+        )
+    return sorted({memory.id for memory in (*present, *earlier)})
+
+
+def _take_back(core: Core, write: Writing, change: str, ids: Sequence[str]) -> Changed:
+    """Write the state before a change forward for some memories, but for what was done before."""
+    there = [each for each in write.store.get(ids).values() if each.state != TOMBSTONE]
+    done: set[str] = set()
+    pairs: list[Pair] = []
+    for memory, revisions in _histories(write.store, there):
+        if any(each.change == write.change for each in revisions):
+            done.add(memory.id)
+        elif prior := _prior(memory, revisions, change):
+            pairs.append((memory, prior))
+    if pairs:
+        rewrite(core, write, pairs)
+    done |= {before.id for before, _ in pairs}
+    return Changed(
+        write.change,
+        tuple(id for id in ids if id in done),
+        conflicts=tuple(id for id in ids if id not in done),
+    )
 
 
 def undo_of(change: str) -> str:
@@ -59,7 +95,11 @@ def _prior(memory: Memory, revisions: list[Memory], change: str) -> Memory | Non
     """Return the state to write forward, or None where another change stands on top of `change`."""
     standing, undone = _layers(revisions)
     if standing and standing[-1].change == change:
-        return standing[-2] if len(standing) > 1 else replace(memory, state=TRASHED)
+        if len(standing) > 1:
+            return standing[-2]
+        # Without one before it, it made the memory, or what was before is no longer kept.
+        made = standing[0].created_at == standing[0].updated_at
+        return replace(memory, state=TRASHED) if made else None
     if change == revisions[-1].change and change in undone:
         return undone[change]
     return None

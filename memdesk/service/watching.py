@@ -31,6 +31,8 @@ class Changes:
         """How many writes there were."""
         self.told: tuple[int, Found] = (-1, {})
         """The seq that was returned last to somebody who waited, and the pairs found until then."""
+        self.epoch = ""
+        """That of the store then."""
         self._turn = threading.Condition()
 
     def tell(self) -> None:
@@ -54,7 +56,8 @@ def await_change(core: Core, seen: int, seconds: float) -> int:
     """Return the store's seq once it exceeds `seen`, or the present one after `seconds`.
 
     The present one, too, as soon as the background has found other pairs than when `seen` was
-    returned last, or when this began.
+    returned last, or when this began; or a restore has put another store in place, whose seq may be
+    less.
 
     Others' commits show in the time of the table's folder of versions, which costs a microsecond
     to ask; only when that has changed is the table asked.
@@ -62,7 +65,7 @@ def await_change(core: Core, seen: int, seconds: float) -> int:
     from memdesk.service import reviewing  # which stands on the core, and that on `Changes`
 
     until = time.monotonic() + seconds
-    looked = None
+    looked, epoch = None, core.changes.epoch
     before = core.changes.found_at(seen)
     while True:
         check()
@@ -71,13 +74,14 @@ def await_change(core: Core, seen: int, seconds: float) -> int:
         store = core.store()
         found = reviewing.read(core).pairs
         before = found if before is None else before
+        epoch = epoch or store.stamp.epoch
         changed = _changed_at(store)
         newest = _newest(store, seen) if changed != looked else 0
         looked = changed if time.time_ns() - changed > _COARSE_NS else None
         left = until - time.monotonic()
-        if newest > seen or left <= 0 or found != before:
+        if newest > seen or epoch != store.stamp.epoch or left <= 0 or found != before:
             newest = newest if newest > seen else _newest(store, 0)
-            core.changes.told = newest, found
+            core.changes.told, core.changes.epoch = (newest, found), store.stamp.epoch
             return newest
         if core.changes.wait(made, min(left, _POLL_SECONDS)):
             looked = None

@@ -20,7 +20,7 @@ from memdesk.memory import (
     clean_word,
     now,
 )
-from memdesk.service import indexing
+from memdesk.service import indexing, points
 from memdesk.service.core import MAINTENANCE, in_time
 from memdesk.service.drafting import Checked, check, edited
 
@@ -242,7 +242,7 @@ def forget(
     def changed(memory: Memory) -> Memory | None:
         return None if memory.state == TRASHED else trashed(memory, reason)
 
-    return change_all(core, ids, changed, actor, change, fresh=fresh)
+    return change_all(core, ids, changed, actor, change, fresh=fresh, bulk="forget")
 
 
 def trash_expired(core: Core, ids: Sequence[str], actor: str, at: datetime) -> Changed:
@@ -273,7 +273,7 @@ def restore(
         metadata = with_reason(memory.metadata, "")
         return replace(memory, state=LIVE, replaced_by=None, expires_at=expires, metadata=metadata)
 
-    return change_all(core, ids, restored, actor, change, fresh=fresh)
+    return change_all(core, ids, restored, actor, change, fresh=fresh, bulk="restore")
 
 
 def with_reason(metadata: str, reason: str) -> str:
@@ -294,12 +294,16 @@ def change_all(
     *,
     fresh: bool = False,
     settled: Callable[[Store, list[Pair], datetime], list[Pair]] | None = None,
+    bulk: str = "",
 ) -> Changed:
     """Write what `changed` makes of memories, all or none; None stays as it is.
 
-    `settled` is asked for what becomes of all of them, as (before, after), at a moment.
+    `settled` is asked for what becomes of all of them, as (before, after), at a moment. `bulk` is
+    what a restore point before many of them is for; without one there is none.
     """
     ids, change = checked_ids(ids), checked_change(change)
+    if bulk:
+        points.before_many(core, ids, bulk, change)
     with core.writing(actor, change) as write:
         if change and not fresh and (done := done_before(write.store, change)):
             return Changed(change, done)

@@ -8,6 +8,7 @@ table that does not open is taken back to its newest whole version.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -18,16 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memdesk.errors import StoreError
+from memdesk.store.manifest import is_whole, looks_torn, manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
 _TICK_NS = 100_000_000
 _REST_NS = 60_000_000_000
-_MAGIC = b"LANC"
-_NEWEST = 64
 _MOST_ASIDE = 12
 _MOST_COUNTS = 1
 
@@ -53,7 +53,14 @@ def flush_folder(path: Path) -> None:
         flush_file(path)
 
 
-def write_json(path: Path, value: Mapping[str, object]) -> None:
+def flush_way(path: Path) -> None:
+    """Put the entries that lead to a new folder on the disk, as far as they may be read."""
+    for above in path.parents:
+        with contextlib.suppress(OSError):
+            flush_folder(above)
+
+
+def write_json(path: Path, value: Mapping[str, object] | Sequence[object]) -> None:
     """Replace a JSON file so that after a crash either the old or the new one is whole."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -137,6 +144,8 @@ def check_hard_links(folder: Path) -> None:
         second.unlink(missing_ok=True)
         os.link(first, second)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise StoreError("the disk is full; free some space and try again") from error
         raise StoreError(
             f"{folder} is on a file system without hard links ({error.strerror}), which the store "
             "needs; set MEMDESK_HOME to a folder on the computer's own disk"
@@ -146,31 +155,19 @@ def check_hard_links(folder: Path) -> None:
         second.unlink(missing_ok=True)
 
 
-def looks_torn(folder: Path) -> bool:
-    """Tell whether one of the newest data files is cut short: every whole one ends with its magic."""
-    ages = []
-    for path in (folder / "data").glob("*.lance"):
-        with contextlib.suppress(FileNotFoundError):  # maintenance of another process removes some
-            ages.append((path.stat().st_mtime_ns, path))
-    return any(_is_torn(path) for _, path in sorted(ages, reverse=True)[:_NEWEST])
-
-
-def _is_torn(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - len(_MAGIC)))
-            return file.read() != _MAGIC
-    except FileNotFoundError:
-        return False
-
-
-def mend(folder: Path, opens: Callable[[], object], rows: Callable[[], int]) -> list[str]:
-    """Set aside the newest manifests until `opens` succeeds; return the names that were set aside.
+def mend(
+    folder: Path,
+    opens: Callable[[], object],
+    rows: Callable[[], int],
+    *,
+    derived: bool = False,
+) -> list[str]:
+    """Set aside the newest manifests until one is whole; return the names that were set aside.
 
     The caller holds the writer lock. Only what a power cut can have torn is given up: one commit
     that changed the number of `rows` (its save was never acknowledged) and the few that maintenance
-    makes. Raises what `opens` raised, with every manifest back in its place, when that is not enough.
+    makes. Of a `derived` table, whose commits nobody was promised, any number is. Raises what
+    `opens` raised, with every manifest back in its place, when that is not enough.
     """
     aside: list[Path] = []
     counts: set[int] = set()
@@ -181,11 +178,12 @@ def mend(folder: Path, opens: Callable[[], object], rows: Callable[[], int]) -> 
         with contextlib.suppress(Exception):  # the manifest itself may be torn
             counts.add(rows())
         try:
+            _check_files(folder)
             opens()
         except Exception:
-            # Manifest names count down, so the newest sorts first.
-            left = sorted((folder / "_versions").glob("*.manifest"))
-            if len(left) <= 1 or len(aside) == _MOST_ASIDE or len(counts) > _MOST_COUNTS:
+            left = manifests(folder)
+            enough = len(aside) == _MOST_ASIDE or len(counts) > _MOST_COUNTS
+            if len(left) <= 1 or (enough and not derived):
                 _put_back(aside)
                 raise
             aside.append(left[0].rename(left[0].with_name(left[0].name + ".bad")))
@@ -196,10 +194,14 @@ def mend(folder: Path, opens: Callable[[], object], rows: Callable[[], int]) -> 
             return [path.name for path in aside]
 
 
+def _check_files(folder: Path) -> None:
+    if looks_torn(folder):
+        raise StoreError("its newest version lacks a file, or one is cut short")
+
+
 def _is_damaged(folder: Path) -> bool:
-    """Tell whether files are torn: a short data file, or a manifest without its end mark."""
-    manifests = sorted((folder / "_versions").glob("*.manifest"))[:_MOST_ASIDE]
-    return looks_torn(folder) or any(_is_torn(path) for path in manifests)
+    """Tell whether the newest version is torn, or one of the manifests lacks its end mark."""
+    return looks_torn(folder) or not all(map(is_whole, manifests(folder)[:_MOST_ASIDE]))
 
 
 def _put_back(aside: list[Path]) -> None:
@@ -207,10 +209,13 @@ def _put_back(aside: list[Path]) -> None:
         path.rename(path.with_suffix(""))
 
 
-def size_on_disk(folder: Path) -> int:
-    """Return the bytes that the files below a folder hold."""
+def size_on_disk(folder: Path, *, without: Sequence[str] = ()) -> int:
+    """Return the bytes that the files below a folder hold, but for some of its entries."""
     total = 0
-    for path, _, names in os.walk(folder):
+    for path, folders, names in os.walk(folder):
+        if without and path == str(folder):
+            folders[:] = set(folders).difference(without)
+            names[:] = set(names).difference(without)
         for name in names:
             try:
                 total += os.lstat(os.path.join(path, name)).st_size  # noqa: PTH118 (hot loop)

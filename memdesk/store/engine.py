@@ -14,10 +14,14 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from memdesk.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
+LEAST = (0, 40)
+"""The oldest series of lancedb that may open a store (LANCEDB.md §8); pyproject.toml says the same."""
 _REST = "lance_namespace_urllib3_client.api"
 _M_ARENA_MAX = -8
 
@@ -53,9 +57,22 @@ def _prepare() -> None:
         sys.meta_path.insert(0, _RestStandIn())
 
 
+def _refuse_older(installed: str) -> None:
+    """Raise `StoreError` before a table is touched: an older lancedb damages what a newer one wrote."""
+    if tuple(int(part) for part in installed.split(".")[:2] if part.isdigit()) < LEAST:
+        least = ".".join(map(str, LEAST))
+        raise StoreError(
+            f"lancedb {installed} is installed, and memdesk needs {least} or newer: an older one would "
+            "damage the store, so nothing was opened; install memdesk again with its packages"
+        )
+
+
 _prepare()
 
 import lancedb  # noqa: E402  (the settings above must come first)
+
+_refuse_older(lancedb.__version__)
+
 import pyarrow as pa  # noqa: E402
 import pyarrow.compute as pc  # noqa: E402
 from lancedb.index import FTS, Bitmap, BTree, IvfRq, IvfSq, LabelList  # noqa: E402

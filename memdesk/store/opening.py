@@ -5,25 +5,27 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memdesk.errors import StoreError
-from memdesk.store import schema
-from memdesk.store.durable import Flusher, check_hard_links, flush_folder, looks_torn, mend
+from memdesk.store import exchange, schema
+from memdesk.store.durable import Flusher, check_hard_links, flush_folder, flush_way, mend
 from memdesk.store.engine import FTS, Bitmap, BTree, IvfRq, IvfSq, LabelList, lancedb, pa
-from memdesk.store.stamp import FORMAT, Stamp, passages_of, read_stamp, write_stamp
+from memdesk.store.manifest import looks_torn
+from memdesk.store.stamp import Stamp, read_stamp, write_stamp
 from memdesk.store.store import Store
 from memdesk.store.table import LOOP, Table, connect, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from lancedb.db import AsyncConnection
 
 VERSION: str = lancedb.__version__
 _MAKING = ".making"
+MAINTAINED = "maintenance.json"
+"""The file that says what maintenance has done."""
 _LONGEST_TOKEN = 200
 """Characters; LanceDB's 40 would leave SHA-256 sums and long paths unfound."""
 
@@ -41,47 +43,57 @@ def open_store(
     """
     with wrapped(str(home)):
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if exchange.under_way(home):
+        with locked():
+            exchange.finish(home)
     stamp = read_stamp(home, VERSION)
     if stamp is None:
         with locked():
             stamp = read_stamp(home, VERSION) or _make(home, memdesk, model)
     renewed: tuple[str, ...] = ()
-    if stamp.passages != passages_of(stamp.fingerprint):
-        with locked():
-            stamp = _renew(home, stamp)
-        renewed = ("what search reads was made by another memdesk and is being made anew",)
+    if stamp.is_earlier:
+        stamp, renewed = _brought_up(home, memdesk, stamp, locked)
     if _whole(home, stamp):
         with contextlib.suppress(StoreError):
             store = Store(home, stamp)
             store.repaired = renewed
             return store
     with locked():
-        repaired = [note for name in _names(stamp) for note in _mend(home, stamp, name)]
-        create_tables(home, stamp)
+        repaired = _mended(home, stamp)
         store = Store(home, stamp)
     store.repaired = (*renewed, *repaired)
     return store
 
 
-def _renew(home: Path, stamp: Stamp) -> Stamp:
-    """Begin with an empty table for search, which the service fills from the memories."""
-    now = read_stamp(home, VERSION) or stamp
-    if now.passages != passages_of(now.fingerprint):
-        # The format keeps an older memdesk from writing its own kind of passages into the new table.
-        now = replace(now, format=FORMAT, passages=passages_of(now.fingerprint))
-        create_tables(home, now)
-        write_stamp(home, now)
-    return now
+def _brought_up(
+    home: Path,
+    memdesk: str,
+    stamp: Stamp,
+    locked: Callable[[], contextlib.AbstractContextManager[None]],
+) -> tuple[Stamp, tuple[str, ...]]:
+    """Return a store of an earlier memdesk as this one's, and what was done to it, in words."""
+    from memdesk.store.migrations import migrate
+
+    with locked():
+        stamp = read_stamp(home, VERSION) or stamp
+        repaired = [] if _whole(home, stamp) else _mended(home, stamp)
+        stamp, done = migrate(home, memdesk, _keep)
+    return stamp, (*repaired, *done)
 
 
-def store_for_model(store: Store, name: str, fingerprint: str, dims: int) -> Store:
-    """Return the same store with an empty passages table for another model, not in use yet."""
-    stamp = store.stamp.of_model(name, fingerprint, dims)
-    if (store.home / f"{stamp.passages}.lance").exists():
-        with wrapped(stamp.passages):
-            LOOP.run(connect(store.home).drop_table(stamp.passages))
-    create_tables(store.home, stamp)
-    return Store(store.home, stamp)
+def _keep(home: Path, reason: str) -> None:
+    """Make a restore point that stays, so that there is a way back."""
+    from memdesk.store import snapshot
+
+    snapshot.make_point(home, reason, kept=True)
+
+
+def _mended(home: Path, stamp: Stamp) -> list[str]:
+    repaired = [note for name in _names(stamp) for note in _mend(home, stamp, name)]
+    if repaired:  # what search was known to have is to be looked for anew
+        (home / MAINTAINED).unlink(missing_ok=True)
+    create_tables(home, stamp)
+    return repaired
 
 
 def _make(home: Path, memdesk: str, model: tuple[str, str, int]) -> Stamp:
@@ -91,17 +103,21 @@ def _make(home: Path, memdesk: str, model: tuple[str, str, int]) -> Stamp:
     stamp = Stamp.fresh(VERSION, memdesk, *model)
     create_tables(home, stamp)
     write_stamp(home, stamp)
+    flush_way(home)
     return stamp
 
 
-def create_tables(home: Path, stamp: Stamp) -> None:
-    """Make those tables of a store that are not there, with their indexes."""
+def create_tables(home: Path, stamp: Stamp, shapes: Mapping[str, pa.Schema] | None = None) -> None:
+    """Make those tables of a store that are not there, with their indexes.
+
+    `shapes` are the columns of tables that an earlier memdesk had otherwise.
+    """
     missing = [name for name in _names(stamp) if not (home / f"{name}.lance").exists()]
     making = home / _MAKING
     with wrapped(str(home)):
         shutil.rmtree(making, ignore_errors=True)
         for name in missing:
-            shape = {"memories": schema.MEMORIES, "history": schema.HISTORY}
+            shape = {"memories": schema.MEMORIES, "history": schema.HISTORY, **(shapes or {})}
             making.mkdir(mode=0o700, exist_ok=True)
             table = shape.get(name) or schema.passages(stamp.dims)
             LOOP.run(_create(connect(making), name, table, stamp))
@@ -118,7 +134,8 @@ async def _create(db: AsyncConnection, name: str, shape: pa.Schema, stamp: Stamp
     if name != "history":
         await table.set_unenforced_primary_key("id" if name == "memories" else "key")
     for column, config in indexes(name).items():
-        await table.create_index(column, config=config)
+        if column in shape.names:
+            await table.create_index(column, config=config)
     if name == stamp.passages:
         await table.create_index("text", config=word_index())
 
@@ -207,7 +224,7 @@ def _mend(home: Path, stamp: Stamp, name: str) -> list[str]:
             )
         return [f"the table {name} was missing and has been made anew"]
     try:
-        bad = mend(folder, opens, lambda: table().count())
+        bad = mend(folder, opens, lambda: table().count(), derived=name == stamp.passages)
     except Exception as error:
         if name != stamp.passages:
             raise StoreError(

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 FORMAT = 3
 """The format this memdesk writes and reads."""
 LAYOUT = 3
-"""What the passages hold and how their words are made: those of another one are made anew."""
+"""What the passages hold and how their words are made; another one needs another format, too.
+
+Else an older memdesk would write its own kind of passages into the new table.
+"""
 FILE = "store.json"
 
 
@@ -39,12 +42,34 @@ class Stamp:
     dims: int
     passages: str
     """The table that search reads."""
+    coming: str = ""
+    """The name of the model that the store is changing to; empty while it is not."""
+    coming_passages: str = ""
+    """The table that is being made for it."""
+    former: str = ""
+    """The name of the model that was in use before; empty where there was none."""
+    former_passages: str = ""
+    """Its table, kept for a week."""
 
     @classmethod
     def fresh(cls, lancedb: str, memdesk: str, model: str, fingerprint: str, dims: int) -> Stamp:
         """Return the stamp of a new store."""
         table = passages_of(fingerprint)
         return cls(FORMAT, lancedb, memdesk, new_id(), new_id(), model, fingerprint, dims, table)
+
+    def has_tables_of(self, other: Stamp) -> bool:
+        """Tell whether what is stored and searched is the same by both, whatever else they say."""
+        parts = ("format", "epoch", "device", "fingerprint", "dims", "passages")
+        return all(getattr(self, part) == getattr(other, part) for part in parts)
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether an earlier memdesk left the store so that this one has to change it first."""
+        return self.format < FORMAT or self.passages != passages_of(self.fingerprint)
+
+    def is_of_older(self, lancedb: str) -> bool:
+        """Tell whether an older lancedb wrote it last, which may no longer do so after this one."""
+        return _series(self.lancedb) < _series(lancedb)
 
     def of_model(self, model: str, fingerprint: str, dims: int) -> Stamp:
         """Return this stamp with another model's vectors in use."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,7 @@ from memdesk.errors import StoreError
 from memdesk.memory import Filter
 from memdesk.passages import Embedded, Found, Passage
 from memdesk.store import schema
-from memdesk.store.durable import (
-    size_on_disk,
-)
+from memdesk.store.durable import size_on_disk
 from memdesk.store.engine import lancedb, pa
 from memdesk.store.filters import both, equals, literal, one_of, where
 from memdesk.store.kept import Kept
@@ -42,6 +40,8 @@ _SESSION_COMMITS = 400  # caches are keyed by version and never shrink: LANCEDB.
 _PASSAGE = ("ordinal", "start", "end", "text", "asking", "timed")
 Place = tuple[str, int, int, int, int]
 """A passage's memory, the sequence number of its revision, ordinal, start and end."""
+_BESIDE = ("points", "backups", "ballast")
+"""Restore points, backup files, and the reserve that maintenance gives up on a full disk."""
 _WORDS_OF_ONE = 384
 """About the bytes that a passage takes in the full-text index."""
 
@@ -255,14 +255,14 @@ class Store:
         found = self.passages.rows("embedded = false", columns=columns, limit=limit)
         return [(memory, Passage(*parts)) for memory, *parts in _columns(found, columns)]
 
-    def unindexed(self, since: int) -> tuple[list[str], list[str]]:
+    def unindexed(self, since: int, until: int | None = None) -> tuple[list[str], list[str]]:
         """Return (missing, stale): memories that search has not as they are, and those it should not have.
 
-        Only revisions after the sequence number `since` are looked at.
+        Only revisions after the sequence number `since` are looked at, and up to `until`.
         """
-        condition = f"seq > {since} AND state <> 'tombstone'"
-        memories = self.memories.rows(condition, columns=["id", "seq"])
-        passages = self.passages.rows(f"seq > {since}", columns=["memory", "seq"])
+        span = f"seq > {since}" + ("" if until is None else f" AND seq <= {until}")
+        memories = self.memories.rows(f"{span} AND state <> 'tombstone'", columns=["id", "seq"])
+        passages = self.passages.rows(span, columns=["memory", "seq"])
         wanted = set(_columns(memories, ["id", "seq"]))
         indexed = set(_columns(passages, ["memory", "seq"]))
         return (
@@ -296,6 +296,12 @@ class Store:
         """Return the memories that another took the place of after a moment."""
         condition = both(equals("state", "replaced"), f"updated_at > {literal(at)}")
         return [schema.memory_of(row) for row in self.memories.fetch(condition)]
+
+    def changed_after(self, moment: datetime, at: datetime) -> list[Memory]:
+        """Return the memories that were written after a moment, or expired between it and `at`."""
+        expired = f"expires_at > {literal(moment)} AND expires_at <= {literal(at)}"
+        found = self.memories.fetch(f"updated_at > {literal(moment)} OR ({expired})")
+        return [schema.memory_of(row) for row in found]
 
     def every(self, states: Sequence[str]) -> Iterator[list[Memory]]:
         """Yield all memories in these states, in batches."""
@@ -376,15 +382,16 @@ class Store:
         if ids:
             self.passages.delete(one_of("memory", ids))
 
-    def switch_to(self, stamp: Stamp) -> None:
-        """Make another model's passages the ones that search reads, for every process at once."""
-        self.passages.flush(always=True)
-        write_stamp(self.home, stamp)
-        self.stamp = stamp
+    def claim(self) -> bool:
+        """Let no older lancedb open the store from now on; tell whether that had to be said."""
+        if older := self.stamp.is_of_older(VERSION):
+            self.stamp = replace(self.stamp, lancedb=VERSION)
+            write_stamp(self.home, self.stamp)
+        return older
 
     def size(self) -> int:
-        """Return the bytes of the whole store folder."""
-        return size_on_disk(self.home)
+        """Return the bytes of the store's folder, but for what is kept beside the store."""
+        return size_on_disk(self.home, without=_BESIDE)
 
 
 def _columns(found: pa.Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

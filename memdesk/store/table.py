@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _BATCH = 4096
+_BACK_TRIES, _BACK_SECONDS = 50, 0.05
 TRIES = 3
 """How often rows that move between finding and reading them are looked for."""
 INDEX_CACHE = 64 << 20
@@ -96,8 +97,16 @@ class Table:
         except (RuntimeError, ValueError, OSError) as error:
             if "Not found" not in str(error):
                 raise
+            await self._back()
             await self.lance.checkout_latest()
             return await query(self.lance)
+
+    async def _back(self) -> None:
+        """Wait a little for a table that is not there: a restore is putting another in its place."""
+        for _ in range(_BACK_TRIES):
+            if (self.path / "_versions").is_dir():
+                return
+            await asyncio.sleep(_BACK_SECONDS)
 
     def rows(
         self,

@@ -9,43 +9,50 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import shutil
 import time
-import warnings
-from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from memdesk.errors import StoreError
 from memdesk.memory import TOMBSTONE
+from memdesk.store import ballast
+from memdesk.store.compaction import compact, renew
 from memdesk.store.durable import flush_folder, write_json
-from memdesk.store.filters import both, equals, literal
-from memdesk.store.kept import MOST
-from memdesk.store.opening import indexes, vector_index, word_index
+from memdesk.store.filters import one_of
+from memdesk.store.lapsed import lapsed
+from memdesk.store.opening import MAINTAINED, VERSION, indexes, vector_index, word_index
 from memdesk.store.stamp import FILE as STAMP
-from memdesk.store.table import LOOP, wrapped
+from memdesk.store.stamp import read_stamp
+from memdesk.store.table import LOOP, Table, connect, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
     from memdesk.store.store import Store
-    from memdesk.store.table import Table
 
 log = logging.getLogger(__name__)
 
 COMMITS = 32
 """Commits after which a table is compacted: each costs a search about 0.4 ms until then."""
+_FRAGMENT_BYTES, _ROW_BYTES = 400, 800
+"""What a fragment takes in each manifest, and a row of `memories` in its fragment, about."""
+_COMING_COMMITS = 4 * COMMITS
 KEEP_SECONDS = 600.0
 """How long readers of other processes may still use an old version."""
-_FILE = "maintenance.json"
 _SCRUB = "scrub.due"
 _LEFTOVER_SECONDS = 3600
 _MAX_SEGMENTS = 10
 _RETRAIN_GROWTH = 4
-_TRAINABLE = MOST // 2
-"""Vectors from which on there is an index; searches ask it beyond `MOST` of them."""
-_TRIES = 3
+_TRAINABLE = 512
+"""Vectors from which on there is an index; searches ask it beyond `MOST` of them.
+
+Long before, since LanceDB merges no fragments that different parts of an index are of: without one
+each compaction writes the whole table anew (2 GB of old versions within 10,000 saves of a burst).
+"""
+_AT_ONCE = 1000
 _DAY = 86_400
 _WEEK = 7 * _DAY
 
@@ -69,54 +76,66 @@ class Done:
 
 def _read(home: Path) -> Done:
     try:
-        return Done(**json.loads((home / _FILE).read_text(encoding="utf-8")))
+        return Done(**json.loads((home / MAINTAINED).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return Done()
+
+
+def _past(at: float, seconds: float) -> bool:
+    """Tell whether so much time has passed since a moment; one that is still to come was no moment."""
+    return not 0 <= time.time() - at <= seconds
 
 
 def _tables(store: Store) -> tuple[Table, ...]:
     return store.memories, store.history, store.passages
 
 
+def coming_table(store: Store) -> Table | None:
+    """Return the table that is being made for another model, if one is."""
+    name = store.stamp.coming_passages
+    if not name or not (store.home / f"{name}.lance").is_dir():
+        return None
+    with contextlib.suppress(StoreError):  # it is dropped at this very moment, or torn
+        return Table(connect(store.home), store.home, name, durable=False)
+    return None
+
+
+def _coming_due(store: Store, done: Done) -> bool:
+    """Tell whether the coming table has grown by half since it was compacted, in commits.
+
+    Nobody searches it, and each time all of it is written anew.
+    """
+    table = coming_table(store)
+    if table is None:
+        return False
+    seen = done.versions.get(table.name, 0)
+    return table.version - seen >= max(_COMING_COMMITS, seen // 2)
+
+
 def maintenance_due(store: Store) -> bool:
     """Tell whether enough was written, or enough time has passed, for maintenance to pay."""
     done = _read(store.home)
-    if _scrub_due(store):
+    if _scrub_asked(store):
         return True
-    if not done.clean and time.time() - done.at > KEEP_SECONDS:
+    if not done.clean and _past(done.at, KEEP_SECONDS):
         return True
-    return any(
-        table.version - done.versions.get(table.name, 0) >= COMMITS for table in _tables(store)
-    )
+    return _coming_due(store, done) or any(_due(store, table, done) for table in _tables(store))
 
 
-def lapsed(
-    store: Store, state: str, *, expired: datetime | None = None, before: datetime | None = None
-) -> list[str]:
-    """Return the ids of memories in a state that had expired, or were changed last before a moment."""
-    condition = both(
-        equals("state", state),
-        f"expires_at <= {literal(expired)}" if expired else "",
-        f"updated_at < {literal(before)}" if before else "",
-    )
-    return [
-        str(id) for id in store.memories.rows(condition, columns=["id"]).column("id").to_pylist()
-    ]
+def _due(store: Store, table: Table, done: Done) -> bool:
+    """Tell whether so much was committed to a table that compacting it pays.
+
+    A compaction writes all rows of a table without a vector index; a commit writes a manifest with
+    all fragments since. Both together are least when there are as many commits in between.
+    """
+    commits = table.version - _seen(done, table)
+    if commits < COMMITS or table.name == store.passages.name:
+        return commits >= COMMITS
+    return commits >= math.isqrt(2 * table.count() * _ROW_BYTES // _FRAGMENT_BYTES)
 
 
-def old_tombstones(store: Store, before: datetime) -> bool:
-    """Tell whether there are tombstones from before a moment."""
-    return bool(lapsed(store, TOMBSTONE, before=before))
-
-
-def drop_tombstones(store: Store, before: datetime) -> None:
-    """Drop tombstones from before a moment; the one that holds the last sequence number stays."""
-    condition = both(
-        equals("state", TOMBSTONE),
-        f"updated_at < {literal(before)}",
-        f"seq < {store.refresh().seq}",
-    )
-    store.memories.delete(condition)
+def _seen(done: Done, table: Table) -> int:
+    return done.versions.get(table.name, 0)
 
 
 def request_scrub(store: Store) -> None:
@@ -125,8 +144,12 @@ def request_scrub(store: Store) -> None:
     flush_folder(store.home)
 
 
-def _scrub_due(store: Store) -> bool:
-    return (store.home / _SCRUB).exists()
+def _scrub_asked(store: Store) -> int:
+    """Return when it was asked last that purged text leaves the files; 0 where it was not."""
+    try:
+        return (store.home / _SCRUB).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def indexed_until(store: Store) -> int:
@@ -136,7 +159,7 @@ def indexed_until(store: Store) -> int:
 
 def whole_check_due(store: Store) -> bool:
     """Tell whether a day has passed since every memory was looked for in the passages."""
-    return time.time() - _read(store.home).checked > _DAY
+    return _past(_read(store.home).checked, _DAY)
 
 
 def maintain(
@@ -146,15 +169,21 @@ def maintain(
     indexed: int,
     whole: bool,
     keep_seconds: float = KEEP_SECONDS,
+    scrubbed: Callable[[], bool] = lambda: True,
 ) -> None:
     """Compact, index and clean the tables; one process at a time.
 
     Old versions younger than `keep_seconds` stay for readers of other processes. `locked` holds the
     writer lock, needed only to rewrite tables after a purge. `indexed` is the sequence number up to
     which the caller has found every memory in the passages, and `whole` whether it looked at all.
+    `scrubbed` is asked after a purge whether what lies beside the store is free of its words, too.
     """
     with wrapped("maintenance"):
-        _maintain(store, locked, indexed, whole=whole, keep_seconds=keep_seconds)
+        asked = _maintain(store, locked, indexed, whole=whole, keep_seconds=keep_seconds)
+    if asked and scrubbed():
+        with wrapped("maintenance"), locked():
+            if asked == _scrub_asked(store):  # else somebody has purged more meanwhile
+                (store.home / _SCRUB).unlink()
 
 
 def _maintain(
@@ -164,52 +193,46 @@ def _maintain(
     *,
     whole: bool,
     keep_seconds: float,
-) -> None:
+) -> int:
+    """Do it; return when a scrub was asked for that was done, or 0."""
     done = _read(store.home)
-    settled = keep_seconds == 0 or time.time() - done.at > keep_seconds
+    settled = keep_seconds == 0 or _past(done.at, keep_seconds)
     idle = all(table.version == done.versions.get(table.name) for table in _tables(store))
-    scrubbing = _scrub_due(store)
+    asked = _scrub_asked(store)
+    scrubbing = asked > 0
     if scrubbing:
         with locked():
+            asked = _scrub_asked(store)
             _rewrite(store)
-            (store.home / _SCRUB).unlink()
+    later = [] if settled or scrubbing else [t for t in _tables(store) if not _due(store, t, done)]
     for table in _tables(store):
-        if settled or table.version != done.versions.get(table.name):
-            _compact(table, keep_seconds)
+        if table not in later:
+            renew(table, keep_seconds)
             _sweep(table.path)
     _complete(store)
-    trained = _train(store, done, anew=scrubbing)
-    _drop_strays(store, older=0 if scrubbing else _WEEK)
+    trained = _train(store.passages, store.stamp.dims, done.trained, anew=scrubbing)
+    if coming := (scrubbing or _coming_due(store, done)) and coming_table(store):
+        trained = _keep_coming(coming, trained, keep_seconds, anew=scrubbing)
+    with locked():
+        strays = _strays(store, older=0 if scrubbing else _WEEK)
+    for folder in strays:
+        shutil.rmtree(folder, ignore_errors=True)
     if scrubbing and keep_seconds == 0:
         for table in _tables(store):
-            _compact(table, keep_seconds)  # the replaced indexes are old versions only now
+            renew(table, keep_seconds)  # the replaced indexes are old versions only now
     for table in _tables(store):
         table.flush(always=True)
     now = Done(
         at=time.time(),
-        versions={table.name: table.version for table in _tables(store)},
+        versions=_versions(store, coming or None) | {t.name: _seen(done, t) for t in later},
         clean=keep_seconds == 0 or (idle and settled and not scrubbing),
         trained=trained,
         indexed={store.passages.name: indexed},
         checked=time.time() if whole else done.checked,
     )
-    write_json(store.home / _FILE, asdict(now))
-
-
-def _compact(table: Table, keep_seconds: float) -> None:
-    for attempt in range(_TRIES):
-        table.refresh()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # it warns of a margin of 0
-                keep = timedelta(seconds=keep_seconds)
-                LOOP.run(table.lance.optimize(cleanup_older_than=keep))
-        except RuntimeError as error:
-            if "commit conflict" not in str(error) or attempt == _TRIES - 1:
-                log.warning("maintenance of %s gave way: %s", table.name, str(error)[:200])
-                return
-        else:
-            return
+    write_json(store.home / MAINTAINED, asdict(now))
+    ballast.keep(store.home)
+    return asked
 
 
 def _rewrite(store: Store) -> None:
@@ -217,6 +240,51 @@ def _rewrite(store: Store) -> None:
     store.refresh()
     for table in _tables(store):
         LOOP.run(table.lance.update(where="true", updates_sql={"seq": "seq"}))
+    if coming := coming_table(store):
+        erased = lapsed(store, TOMBSTONE)
+        for start in range(0, len(erased), _AT_ONCE):
+            coming.delete(one_of("memory", erased[start : start + _AT_ONCE]))
+        LOOP.run(coming.lance.update(where="true", updates_sql={"seq": "seq"}))
+
+
+def _keep_coming(
+    table: Table, trained: dict[str, int], keep_seconds: float, *, anew: bool
+) -> dict[str, int]:
+    """Keep the table of a coming model small as it grows; return what its indexes are trained on."""
+    try:
+        compact(table, keep_seconds)
+        _sweep(table.path)
+        dims = LOOP.run(table.lance.schema()).field("vector").type.list_size
+        trained = _train(table, dims, trained, anew=anew)
+        if anew:
+            renew(table, keep_seconds)  # the replaced indexes are old versions only now
+    except (RuntimeError, ValueError, OSError) as error:  # the change was given up: it is dropped
+        log.info("maintenance of %s gave way: %s", table.name, str(error)[:200])
+    return trained
+
+
+def settle(store: Store) -> None:
+    """Compact the passages that a model has made and train their indexes, before they are taken."""
+    with wrapped(store.passages.name):
+        compact(store.passages, KEEP_SECONDS)
+        trained = _train(store.passages, store.stamp.dims, _read(store.home).trained, anew=False)
+    done = _read(store.home)
+    versions = done.versions | {store.passages.name: store.passages.version}
+    told = replace(done, trained=done.trained | trained, versions=versions)
+    write_json(store.home / MAINTAINED, asdict(told))
+
+
+def _versions(store: Store, coming: Table | None) -> dict[str, int]:
+    """Return the versions that were compacted: of the coming table the one before if it was not."""
+    kept = {
+        name: version
+        for name, version in _read(store.home).versions.items()
+        if name.startswith("passages_") and (store.home / f"{name}.lance").is_dir()
+    }
+    with contextlib.suppress(StoreError):
+        if coming:
+            kept[coming.name] = coming.version
+    return kept | {table.name: table.version for table in _tables(store)}
 
 
 def _complete(store: Store) -> None:
@@ -230,30 +298,40 @@ def _complete(store: Store) -> None:
                     LOOP.run(table.lance.create_index(column, config=config))
 
 
-def _train(store: Store, done: Done, *, anew: bool) -> dict[str, int]:
+def _train(table: Table, dims: int, trained: dict[str, int], *, anew: bool) -> dict[str, int]:
     """Build the search indexes anew when the vectors have outgrown them, or hold purged words."""
-    table = store.passages
     rows = table.count("embedded = true")
-    known = done.trained.get(table.name, 0)
     segments = LOOP.run(table.lance.index_stats("vector_idx"))
+    known = trained.get(table.name, 0) if segments else 0  # a table that was made anew has none
     grown = rows >= max(_TRAINABLE, known * _RETRAIN_GROWTH)
     if anew or grown or (segments and (segments.num_indices or 1) > _MAX_SEGMENTS):
         with contextlib.suppress(RuntimeError):  # a writer was faster: next time
-            config = vector_index(store.stamp.dims)
+            config = vector_index(dims)
             LOOP.run(table.lance.create_index("vector", config=config, replace=True))
             known = rows
     if anew:
         LOOP.run(table.lance.create_index("text", config=word_index(), replace=True))
-    return {**done.trained, table.name: known}
+    return {**trained, table.name: known}
 
 
-def _drop_strays(store: Store, older: float) -> None:
-    """Remove search tables of former models, and those that were set aside, after so many seconds."""
+def _strays(store: Store, older: float) -> list[Path]:
+    """Set aside search tables that nothing needs, and have been so for so many seconds.
+
+    The caller holds the lock: another process may just have changed the model. The table of the
+    model before goes, too, after these seconds.
+    """
+    stamp = read_stamp(store.home, VERSION) or store.stamp
+    names = (stamp.passages, stamp.coming_passages, store.stamp.passages)
+    needed = {f"{name}.lance" for name in names}
+    aside = []
     for folder in store.home.glob("passages_*"):
         # A former model's table was in use until the stamp was written.
         age = min(_age(folder), _age(store.home / STAMP))
-        if folder.name != store.passages.path.name and age >= older:
-            shutil.rmtree(folder, ignore_errors=True)
+        if folder.name not in needed and age >= older:
+            gone = folder.with_name(f"{folder.name}.dropped-{time.time_ns()}")
+            with contextlib.suppress(OSError):
+                aside.append(folder.rename(gone))
+    return aside
 
 
 def _age(path: Path) -> float:

@@ -195,7 +195,7 @@ class Changing(Writes):
         question = Confirm(
             "Delete for good",
             f"Delete {counted(len(ids))} for good?",
-            "They leave the trash and cannot be brought back.",
+            f"They leave the trash and cannot be brought back.{await self._backups(ids)}",
             f"Delete {len(ids)}",
             "Keep",
         )
@@ -203,6 +203,11 @@ class Changing(Writes):
             await self.ask(lambda service: service.purge(ids))
             self.lines.take_away(ids)
             await self.renew()
+
+    async def _backups(self, ids: list[str]) -> str:
+        """Say which backup files hold memories, too."""
+        files = await self.ask(lambda service: service.backups_with(ids))
+        return f"\nBackup files that still hold the words: {', '.join(files)}" if files else ""
 
     # Two memories; the Inbox
 

@@ -38,6 +38,8 @@ def lines(status: Status) -> Iterator[tuple[str, str]]:
     yield "Size", _size(stats.bytes_on_disk)
     yield "Memories", _states(stats)
     yield "Model", stats.model or "none"
+    if status.switch:
+        yield "Changing", status.switch
     yield "Fingerprint", stats.fingerprint or "none"
     waiting = f", {stats.pending:,} wait to be embedded" if stats.pending else ""
     yield "Passages", f"{stats.passages:,}{waiting}"

@@ -1,0 +1,1 @@
+"""Backup files: one zip with all tables of a store, checked by its sums, encrypted on wish."""
