@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 import pytest
@@ -70,10 +70,10 @@ class Host:
         message = {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
         os.write(self._into, json.dumps(message).encode() + b"\n")
 
-    def hear(self) -> dict[str, object]:
+    def hear(self) -> dict[str, Any]:
         """Return the next answer."""
         assert self.process.stdout
-        told: dict[str, object] = json.loads(self.process.stdout.readline())
+        told: dict[str, Any] = json.loads(self.process.stdout.readline())
         return told
 
     def open(self) -> None:
@@ -87,6 +87,12 @@ class Host:
         """Ask that a note of this number is stored."""
         arguments = {"text": f"note {id}"}
         self.ask(id, "tools/call", name="remember", arguments=arguments)
+
+    def stored(self) -> object:
+        """Return the id of the next answer, which says that something is stored."""
+        told = self.hear()
+        assert not told["result"].get("isError"), told
+        return told["id"]
 
     def kill(self) -> None:
         """Die without a word."""
@@ -163,7 +169,7 @@ def test_a_host_that_dies_in_the_middle_of_writes(home: Home, command: list[str]
         host.open()
         for id in range(10, 40):
             host.remember(id)
-        heard = [host.hear()["id"] for _ in range(5)]
+        heard = [host.stored() for _ in range(5)]
         left = servers(home)
         host.kill()
         assert all_ended(left)

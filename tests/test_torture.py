@@ -270,6 +270,8 @@ def test_a_process_that_hangs_tells_where(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(supervisor._Processes, "_started", started)
     monkeypatch.setattr(supervisor, "HUNG_AFTER", 1.0)
+    for name in ("_STARTS_WITHIN", "_ENDS_WITHIN"):
+        monkeypatch.setattr(supervisor, name, 0.5)
     course = Course(replace(SHORT, seconds=1.5), tmp_path)
     begun = time.monotonic()
     with supervisor._Processes(course) as processes:
