@@ -13,6 +13,7 @@ from textual.widgets import TextArea
 from tui import MEMORIES, NARROW, WIDE, Person, with_person
 
 from memdesk.memory import LIVE, TRASHED, Draft, Edit, Filter
+from memdesk.service.backups import Backup, record
 from memdesk.tui.confirm import Confirm
 from memdesk.tui.editor import Editor
 from memdesk.tui.main import MainScreen
@@ -231,6 +232,24 @@ def test_purging(demo: Service, size: tuple[int, int]) -> None:
         assert all(memory.text == "" for memory in demo.get(gone))
 
     with_person(demo, scene, size)
+
+
+def test_purging_names_the_backups(demo: Service, tmp_path: Path) -> None:
+    """The question tells which backup files hold the words, too."""
+    (tmp_path / "mine.zip").touch()
+    made = Backup(
+        "2999-01-01T00:00:00+00:00", str(tmp_path / "mine.zip"), 1, "e", 1, encrypted=False
+    )
+    record(demo._core.home, made)
+    demo.forget(ids(demo, "Coffee"))
+
+    async def scene(person: Person) -> None:
+        await person.go("trash:")
+        await person.press("D")
+        assert "Backup files that still hold the words" in person.text
+        assert "mine.zip" in "".join(person.text.split())
+
+    with_person(demo, scene, WIDE)
 
 
 def test_restoring(demo: Service) -> None:
