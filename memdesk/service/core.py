@@ -107,8 +107,8 @@ class Core(Models):
     """Whether restore points are made on a schedule, by a process that stays."""
     points_looked: datetime | None = None
     """When it was looked last whether it is time for one."""
-    on_write: Callable[[Core], None] | None = None
-    """Called after each write, without the lock."""
+    on_write: list[Callable[[Core], None]] = field(default_factory=list)
+    """What is called after each write, without the lock."""
     behind: bool = False
     """Whether search does not know all memories yet."""
 
@@ -263,8 +263,8 @@ class Core(Models):
                 store, change or new_id(), who, now(), head.seq, (head.clock_ms, head.clock_n)
             )
         self.changes.tell()
-        if self.on_write:
-            self.on_write(self)
+        for due in self.on_write:
+            due(self)
         self.maintain_if_due()
 
     def _claim(self, store: Store) -> None:

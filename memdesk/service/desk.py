@@ -50,8 +50,16 @@ _EVERYTHING = Filter()
 _RECIPE = Recipe()
 
 
+_AFTER_A_WRITE = (
+    reviewing.review_in_background,
+    points.keep_in_background,
+    switching.go_on_in_background,
+)
+
+
 def _due(core: Core, store: Store) -> None:
     """Do in the background what is due when a store has been opened, and after each write to it."""
+    core.on_write[:] = _AFTER_A_WRITE
     reviewing.opened(core, store)
     points.opened(core)
     switching.opened(core, store)

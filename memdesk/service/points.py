@@ -210,22 +210,16 @@ def scrub(core: Core, *, asked: bool) -> bool:
 
 
 def opened(core: Core) -> None:
-    """Look whether it is time for a point now that a store has been opened, and after each write."""
-    first = core.on_write
-
-    def written(core: Core) -> None:
-        if first:
-            first(core)
-        keep_in_background(core)
-
+    """Look whether it is time for a point now that a store has been opened."""
     if core.snapshots and core.background:
-        core.on_write = written
         core.duties.run(KEEPING, lambda: keep(core))
 
 
 def keep_in_background(core: Core) -> None:
     """Have it looked whether it is time for a point, at most once a minute."""
     at = now()
+    if not (core.snapshots and core.background):
+        return
     if not core.points_looked or not timedelta(0) <= at - core.points_looked < _LOOK:
         core.points_looked = at
         core.duties.run(KEEPING, lambda: keep(core))

@@ -173,9 +173,8 @@ def _of(core: Core) -> tuple[object, ...]:
 
 
 def opened(core: Core, store: Store) -> None:
-    """What is due when a store has been opened, and after each write to it."""
+    """What is due when a store has been opened."""
     indexing.opened(core, store)
-    core.on_write = review_in_background
     review_in_background(core)
 
 

@@ -86,15 +86,12 @@ def told(core: Core) -> str:
 
 def opened(core: Core, store: Store) -> None:
     """Go on with a change that a kill has cut short, now that a store has been opened."""
-    first = core.on_write
-
-    def written(core: Core) -> None:
-        if first:
-            first(core)
-        _go_on_with(core, core.store())
-
-    core.on_write = written
     _go_on_with(core, store)
+
+
+def go_on_in_background(core: Core) -> None:
+    """Go on with a change that another process has asked for and not finished."""
+    _go_on_with(core, core.store())
 
 
 def _go_on_with(core: Core, store: Store) -> None:
