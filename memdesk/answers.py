@@ -91,7 +91,7 @@ class Changed:
     unchanged: tuple[str, ...] = ()
     """The ids that were so already."""
     conflicts: tuple[str, ...] = ()
-    """The ids that something else has changed since, left as they are."""
+    """The ids that something else has changed since, or whose state before is gone: left as they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,9 @@ _LOCKS = "write maintenance points copying switching embedding inbox activity ba
 _DUTIES = ("maintenance", "points", "copying", "switching", "backup")
 """Who else changes the store's files, and is waited for."""
 _JSON = "dates store models inbox desk maintenance daemon restore backups"
-_TABLE = re.compile(r"(memories|history|passages_\w+)\.lance(\.unreadable-\d+)?")
+_TABLE = re.compile(
+    r"(memories|history|passages_\w+)(\.lance(\.(unreadable|dropped)-\d+)*|\.dropped-\d+)"
+)
 _FOLDERS = re.compile(
     rf"\.(making|restoring|copying|checking|backup|doctor)\S*|{re.escape(_GONE)}.+"
 )
@@ -61,7 +63,8 @@ class Belongings:
 
     def backups(self) -> list[Path]:
         """Return the backup files in the store's folder."""
-        return list(dict.fromkeys((*_own(self.home / _BACKUPS, _BACKUP), *self._recorded()[0])))
+        found = _own(self.home / _BACKUPS, _BACKUP) if _BACKUPS in self._within() else []
+        return list(dict.fromkeys((*found, *self._recorded()[0])))
 
     def backups_elsewhere(self) -> list[Path]:
         """Return the backup files that the person has put into other folders: they stay."""
@@ -70,15 +73,26 @@ class Belongings:
     def _recorded(self) -> tuple[list[Path], list[Path]]:
         """Return the backup files that are known to be there: those in the store's folder, and others."""
         there = [Path(each.path) for each in recorded(self.home) if each.is_there]
-        inside = [path for path in there if path.parent == self.home / _BACKUPS]
+        folder = self.home / _BACKUPS if _BACKUPS in self._within() else None
+        inside = [path for path in there if path.parent == folder]
         return inside, [path for path in there if path not in inside]
+
+    def _within(self) -> dict[str, re.Pattern[str]]:
+        """Return what is memdesk's in which folders; one that is a link leads to somebody else's."""
+        return {
+            name: pattern
+            for name, pattern in _WITHIN.items()
+            if not (self.home / name).is_symlink()
+        }
 
     def found(self) -> list[Path]:
         """Return all that is there, in the order in which it goes: first what is the store."""
         root = [path for path in _entries(self.home) if _is_ours(path)]
         tables = [path for path in root if path.is_dir()]
         within = [
-            path for name, pattern in _WITHIN.items() for path in _own(self.home / name, pattern)
+            path
+            for name, pattern in self._within().items()
+            for path in _own(self.home / name, pattern)
         ]
         beside = [self.config_file] if self.config_file.is_file() else []
         beside += _own(self.logs, _LOG)
@@ -87,7 +101,7 @@ class Belongings:
 
     def strangers(self) -> list[Path]:
         """Return what lies in the store's folders and is not memdesk's."""
-        folders = [self.home, *(self.home / name for name in _WITHIN), self.logs]
+        folders = [self.home, *(self.home / name for name in self._within()), self.logs]
         ours = {*self.found(), *folders}
         return [
             path
@@ -117,7 +131,7 @@ class Belongings:
                     f"{path} cannot be removed: {error.strerror}; what is left goes with the next "
                     "memdesk erase"
                 ) from error
-        for folder in (*(self.home / name for name in _WITHIN), self.logs, self.home):
+        for folder in (*(self.home / name for name in self._within()), self.logs, self.home):
             with suppress(OSError):  # somebody else's files are in it, or it is not there
                 folder.rmdir()
         with suppress(OSError):
@@ -134,7 +148,7 @@ class Belongings:
 
 
 def _is_ours(path: Path) -> bool:
-    if path.is_dir() and not path.is_symlink():
+    if path.is_dir():  # of a link, the link
         return bool(_TABLE.fullmatch(path.name) or _FOLDERS.fullmatch(path.name))
     return bool(_FILES.fullmatch(path.name))
 

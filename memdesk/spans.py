@@ -181,10 +181,12 @@ def _rolling(match: re.Match[str], today: datetime, _: int) -> Span:
 
 
 def _distant(match: re.Match[str], today: datetime, _: int) -> Span:
-    """3 days ago, an hour ago, in two weeks."""
+    """3 days ago, an hour ago, 30 seconds ago, in two weeks."""
     unit, number = match["unit"], _number(match["number"])
     unit = _SHORT.get(unit.removesuffix("s"), unit)
     at = _moved(today, unit, -number if match["ago"] else number)
+    if unit[:3] == "sec":
+        return Span(at, at, "second")
     return one("minute" if unit[:4] in ("minu", "hour") else "day", at)
 
 
@@ -311,7 +313,7 @@ def _end(unit: str, start: datetime) -> datetime:
     return _moved(start, unit, 1)
 
 
-_SHORT = {"min": "minute", "hr": "hour", "h": "hour", "d": "day", "w": "week"}
+_SHORT = {"sec": "second", "min": "minute", "hr": "hour", "h": "hour", "d": "day", "w": "week"}
 _DAYS = {"day": 1, "week": 7, "weekend": 7, "fortnight": 14}
 _MONTHS_OF = {"month": 1, "quarter": 3, "year": 12, "decade": 120}
 
@@ -366,7 +368,7 @@ _READERS: tuple[tuple[str, Callable[[re.Match[str], datetime, int], Span | None]
     (r"(?P<which>last|past|next) (?P<number>\Z)?(?P<unit>hour|day)", _rolling),
     (rf"(?P<which>last|past|previous|next|coming) (?P<number>{NUMBER}) (?P<unit>{UNIT})", _rolling),
     (rf"(?P<number>{NUMBER}) (?P<unit>{UNIT}) (?:(?P<ago>ago)|from now)", _distant),
-    (rf"(?P<number>{NUMBER}) ?(?P<unit>mins?|hrs?|[hdw]) (?P<ago>ago)", _distant),
+    (rf"(?P<number>{NUMBER}) ?(?P<unit>sec(?:ond)?s?|mins?|hrs?|[hdw]) (?P<ago>ago)", _distant),
     (rf"in (?P<number>{NUMBER}) (?P<unit>{UNIT})(?P<ago>(?!))?", _distant),
     (r"now|today|yesterday|tomorrow|day before yesterday|day after tomorrow", _named),
     (r"tonight(?P<day>\Z)?(?P<part>(?!))?", _part_of_day),

@@ -374,6 +374,11 @@ def test_a_failed_backup_leaves_nothing(
     assert not (home / ".backup").exists()
     assert [path.name for path in tmp_path.iterdir()] == [home.name]
     assert files.known(home) == ()
+    with monkeypatch.context() as patch:  # killed once the file has its name, or just before
+        patch.setattr(container, "_rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            files.create(desk, home, tmp_path / "a.zip", None)
+    assert [each.path for each in files.known(home)] == [str(tmp_path / "a.zip")]
 
 
 def test_where_a_backup_goes(home: Path, tmp_path: Path) -> None:

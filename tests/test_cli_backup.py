@@ -51,7 +51,7 @@ def test_a_backup_is_made_verified_and_restored(cli: Cli) -> None:
     cli.add("since")
     done = cli.ok("backup", "restore", path, "--yes")
     assert cli.texts() == ["then"]
-    assert "docs/HOST.md" in done.err
+    assert "docs/HOST.md" not in done.err
     (point,) = cli.ok("backup", "list", "--json").json["points"]
     assert f"memdesk backup restore {point['name']}" in done.err
     cli.ok("backup", "restore", point["name"], "--yes")
@@ -62,20 +62,20 @@ def test_a_backup_is_made_verified_and_restored(cli: Cli) -> None:
 
 
 def test_an_encrypted_backup_needs_its_passphrase(cli: Cli, tmp_path: Path) -> None:
-    """It comes from a file where nobody types; a wrong one ends with 1 and changes nothing."""
+    """It comes from a file where nobody types; a wrong one ends with 2 and changes nothing."""
     cli.add("apfelmus")
     secret = str(tmp_path / "secret")
-    made = cli.ok("backup", "create", str(tmp_path), "--passphrase-file", secret, "--json").json
+    done = cli.ok("backup", "create", str(tmp_path), "--passphrase-file", secret, "--json")
+    assert "on the store's own disk" in done.err  # though not in its folder
+    made = done.json
     assert b"apfelmus" not in Path(made["path"]).read_bytes()
     assert made["rows"]["memories"] == 1
     assert cli.ok("backup", "verify", made["path"], "--passphrase-file", secret).code == 0
     assert cli("backup", "verify", made["path"]).code == 2
     (tmp_path / "wrong").write_text("wrong\n", "utf-8")
-    done = cli(
-        "backup", "restore", made["path"], "--passphrase-file", str(tmp_path / "wrong"), "-y"
-    )
-    assert done.code != 0
-    assert "does not open" in done.err
+    for verb in (["restore", "-y"], ["verify"]):
+        done = cli("backup", *verb, made["path"], "--passphrase-file", str(tmp_path / "wrong"))
+        assert (done.code, "does not open" in done.err) == (2, True)
     (tmp_path / "empty").touch()
     assert cli("backup", "create", "--passphrase-file", str(tmp_path / "empty")).code == 2
     assert cli("backup", "create", "--passphrase-file", str(tmp_path / "none")).code == 2
@@ -112,6 +112,7 @@ def test_what_is_damaged_ends_with_1(cli: Cli) -> None:
         assert (done.code, "is damaged" in done.err) == (1, True)
     assert cli.texts() == ["then"]
     assert cli("backup", "verify", "nowhere.zip").code == 2
+    assert "is no file" in cli("backup", "verify", str(cli.home)).err
     assert cli("backup", "restore", "nowhere", "--yes").code == 2
     assert cli("backup", "drop", "nowhere", "--yes").code == 2
 
@@ -134,7 +135,9 @@ def test_a_restore_asks_first_and_names_what_goes(
     other = cli.home.with_name("moved.zip")
     shutil.move(path, other)
     cli.home.rename(cli.home.with_name("old"))
-    assert "no store yet" in cli("backup", "restore", str(other), stdin="y\n").err
+    anew = cli("backup", "restore", str(other), stdin="y\n").err
+    assert "no store yet" in anew
+    assert "docs/HOST.md" in anew
     assert cli.texts() == ["then"]
 
 

@@ -53,6 +53,11 @@ def test_use(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "gemma is in use" in done.err
     assert cli.ok("stats", "--json").json["model"] == "gemma"
     assert "bicycle" in cli.ok("search", "bicycle").out
+    known = FakeEmbedder(other_model("gemma"))
+    cli.opener = lambda settings: Service(
+        settings.home, known, models=lambda _: known, background=False
+    )
+    assert "twin is gemma, which is in use" in cli.ok("model", "use", "twin").err
 
 
 def test_use_of_an_unknown_name(cli: Cli) -> None:

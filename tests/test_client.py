@@ -542,7 +542,7 @@ def test_an_undo_of_the_last_change_is_not_repeated(
     for n in range(3):
         service.remember(Draft(f"note {n}"))
     front = asked(Killed(server, service))
-    with pytest.raises(StoreError, match=r"look at what changed last"):
+    with pytest.raises(StoreError, match=r"what changed last"):
         front.undo()
     assert service.stats().states == {"live": 2, "trashed": 1}
 

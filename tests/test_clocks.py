@@ -12,6 +12,7 @@ from served import direct_only
 
 from memdesk.memory import Draft, Edit
 from memdesk.service import dating
+from memdesk.service.backups import Backup, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Return the clock, which stands at noon of a day."""
     clock = Clock()
     monkeypatch.setattr("memdesk.service.recalling.FLOOR", 0.0)
-    for module in ("core", "writing", "loading", "upkeep"):
+    for module in ("core", "writing", "loading", "upkeep", "points"):
         monkeypatch.setattr(f"memdesk.service.{module}.now", clock, raising=False)
     return clock
 
@@ -123,8 +124,10 @@ def test_what_has_changed_is_told_after_a_jump(desk: Service, wall: Clock) -> No
 
 
 def test_one_day_in_the_future_erases_nothing(desk: Service, wall: Clock) -> None:
-    """Trash and tombstones survive maintenance on a clock that is a year ahead, and is right again."""
+    """Nothing is put away or dropped on a clock that is two years ahead, and is right again."""
     trashed, erased = (desk.remember(Draft(text)).id for text in ("trashed", "erased"))
+    brief = desk.remember(Draft("brief", expires_at=(TODAY + YEAR).isoformat())).id
+    points = {desk.take_point(reason=reason).name for reason in ("one", "two")}
     desk.forget([trashed, erased])
     desk.purge([erased])
     desk.maintain(keep_seconds=0)
@@ -136,8 +139,8 @@ def test_one_day_in_the_future_erases_nothing(desk: Service, wall: Clock) -> Non
     for day in range(3):
         wall.at = TODAY + day * DAY
         desk.maintain(keep_seconds=0)
-    assert _state(desk, trashed) == "trashed"
-    assert _state(desk, erased) == "tombstone"
+    assert [_state(desk, id) for id in (trashed, erased, brief)] == ["trashed", "tombstone", "live"]
+    assert points <= {each.name for each in desk.points()}
 
 
 def test_trash_of_a_clock_that_was_behind_is_young(desk: Service, wall: Clock) -> None:
@@ -163,6 +166,24 @@ def test_old_trash_goes_at_the_next_days_maintenance(desk: Service, wall: Clock)
         desk.maintain(keep_seconds=0)
         states.append(_state(desk, id))
     assert states == ["trashed", "trashed", "tombstone"]
+
+
+@direct_only
+def test_tombstones_outlast_the_backups_before_them(desk: Service, wall: Clock, home: Path) -> None:
+    """Else one that is restored years later would bring back what was purged."""
+    id = desk.remember(Draft("gone")).id
+    desk.forget([id])
+    desk.purge([id])
+    desk.remember(Draft("note"))
+    record(home, Backup((TODAY - DAY).isoformat(), "/elsewhere", 1, "", 1, encrypted=False))
+    left = []
+    for day in (0, 400, 401, 402):
+        wall.at = TODAY + day * DAY
+        if day == 402:
+            (home / "backups.json").unlink()
+        desk.maintain(keep_seconds=0)
+        left.append(desk.stats().states.get("tombstone", 0))
+    assert left == [1, 1, 1, 0]
 
 
 def test_a_date_is_believed_when_it_has_lasted_a_day(tmp_path: Path) -> None:
@@ -201,5 +222,10 @@ def test_maintenance_cleans_after_a_jump(
     assert whole_check_due(store)
     desk.maintain()
     assert not maintenance_due(store)
+    told = json.loads((home / "maintenance.json").read_text())
+    of_yesterday = told | {"at": time.time() - 100_000, "clean": True}
+    (home / "maintenance.json").write_text(json.dumps(of_yesterday))
+    assert maintenance_due(store)  # trash grows old while nothing is written
+    (home / "maintenance.json").write_text(json.dumps(told))
     told = json.loads((home / "maintenance.json").read_text())
     assert abs(told["at"] - time.time()) < 600

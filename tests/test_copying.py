@@ -19,7 +19,7 @@ from served import direct_only
 
 from memdesk.errors import Busy, Invalid, MemdeskError, StoreError
 from memdesk.memory import Draft, Edit, Filter, Source
-from memdesk.service import Service
+from memdesk.service import Service, indexing
 from memdesk.service.copying import ASIDE
 from memdesk.store import archive, exchange, stamp
 
@@ -306,7 +306,7 @@ STEPS = 9
 
 
 @direct_only
-@pytest.mark.parametrize("step", range(STEPS))
+@pytest.mark.parametrize("step", range(0, STEPS, 2))  # tests/test_exchange.py: at each, by files
 def test_a_death_at_any_rename_leaves_one_store_whole(
     open_desk: Callable[..., Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -347,7 +347,7 @@ def test_a_death_at_any_rename_leaves_one_store_whole(
 def test_the_number_of_renames_is_known(
     open_desk: Callable[..., Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The test above dies at each of them."""
+    """The test above dies before the first, the last and some between."""
     desk = open_desk(background=False)
     desk.remember(Draft("then"))
     desk.copy_to(tmp_path / "copy")
@@ -389,9 +389,34 @@ def test_one_copies_at_a_time(open_desk: Callable[..., Service], tmp_path: Path)
         desk.copy_to(tmp_path / "copy")
         with pytest.raises(Busy, match="maintenance"):
             desk.restore_copy(tmp_path / "copy")
+    with desk._core.alone("embedding"):  # which waits, in turn, while anybody asks anything
+        desk.restore_copy(tmp_path / "copy")
     with pytest.raises(Invalid, match="no restore point"):
         desk.restore_point("../desk")
     assert said(desk) == {"then"}
+
+
+@direct_only
+def test_vectors_of_the_store_before_a_restore_are_not_written(
+    open_desk: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Embedding that a restore overtakes gives nothing, and the restored store its own vectors."""
+    desk = open_desk(background=False)
+    desk.remember(Draft("sentence, as it is. " * 400))
+    assert desk.stats().pending
+    point = desk.take_point(reason="by hand").name
+    real = indexing._vectors
+
+    def overtaken(*arguments: object) -> object:
+        monkeypatch.setattr(indexing, "_vectors", real)
+        desk.restore_point(point)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(indexing, "_vectors", overtaken)
+    assert desk.embed_pending() == 0
+    waiting = desk.stats().pending
+    assert waiting
+    assert desk.embed_pending() == waiting
 
 
 @direct_only

@@ -25,8 +25,8 @@ from mcp_session import DEADLINE, MODERN, Session
 from memdesk import __version__
 from memdesk.daemon import reception
 from memdesk.daemon.guests import Guests
-from memdesk.link import address
-from memdesk.link.visit import dismiss, hello
+from memdesk.link import address, visit
+from memdesk.link.visit import NoDaemon, dismiss, hello
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -376,6 +376,24 @@ def test_a_daemon_that_was_stopped_and_goes_on_has_lost_nothing(home: Home) -> N
         recent = str(host.request("resources/read", {"uri": "memories://recent"}))
         assert [recent.count(f"{id} ·") for id in (*first, *second, *third)] == [1, 1, 1]
         assert home.daemon == pid
+
+
+def test_a_host_does_not_wait_long_for_a_daemon_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server works alone then, with most of the ten seconds left that hosts give it; others wait."""
+    waits: list[float] = []
+
+    def hangs(_: address.Address, timeout: float) -> socket.socket:
+        waits.append(timeout)
+        raise TimeoutError
+
+    address.write_address(str(tmp_path), address.Address("socket", 1, 0.0, __version__))
+    monkeypatch.setattr(visit, "connect", hangs)
+    for kind in ("mcp", "service"):
+        with pytest.raises(NoDaemon):
+            visit.visit(str(tmp_path), hello(kind))
+    assert waits[0] <= 2 < waits[1]
 
 
 def test_writers_of_every_kind_work_side_by_side(served: Home) -> None:

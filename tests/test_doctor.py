@@ -23,7 +23,7 @@ from memdesk.backup import files
 from memdesk.doctor import contents, folder, handshake, processes, program, proof, starting
 from memdesk.doctor.rounds import Case, Check, Round, counted, hidden, size_words, time_words
 from memdesk.errors import StoreError
-from memdesk.hosts import Surroundings
+from memdesk.hosts import Surroundings, entries
 from memdesk.memory import TRASHED, Draft, Filter
 from memdesk.service import Service
 
@@ -278,6 +278,7 @@ def test_a_host_whose_server_is_wrong(
     assert "a line on standard output that is no JSON-RPC" in told[1].words
     assert "memdesk 0.0.1" in told[2].words
     assert all(each.next for each in told[:4])
+    assert "with all args of its entry in" in told[1].next
     assert CANARY not in str(told)
 
 
@@ -296,6 +297,9 @@ def test_entries_that_cannot_start_are_told(stored: Case, person: Path) -> None:
     cursor = configure(person, [""])
     (told,) = of_cursor(stored)
     assert "names no command" in told.words
+    assert (
+        starting._title(stored, replace(entries(stored.around)[0], name="work")) == "Cursor “work”"
+    )
     entry = {"command": "memdesk", "args": ["mcp"], "disabled": True}
     cursor.write_text(json.dumps({"mcpServers": {"memdesk": entry}}), encoding="utf-8")
     (told,) = of_cursor(stored)
@@ -621,6 +625,14 @@ def test_a_line_that_is_not_found_is_a_problem(
     monkeypatch.setattr(service, "recall", lambda *_, **__: empty)
     told = about(proof.checks(stored), "round trip")
     assert (told.level, told.next.startswith("memdesk reindex")) == ("problem", True)
+
+
+def test_what_was_not_proved_is_told(case: Case) -> None:
+    """Without a store, and where something hangs."""
+    for checks in (proof.checks(case), [proof.unproved(["daemon"])]):
+        (told,) = found(checks)
+        assert (told.level, "nothing was proved" in told.words) == ("note", True)
+    assert not case.home.exists()
 
 
 def test_without_a_backup_the_next_step_is_one(stored: Case) -> None:

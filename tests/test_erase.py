@@ -52,7 +52,12 @@ def fill(home: Path) -> None:
     for name in ("logs/daemon.log", "logs/mcp.log.1", "run/0123456789ab"):
         (home / name).parent.mkdir(exist_ok=True)
         (home / name).write_text("", encoding="utf-8")
-    for name in (".restoring", "passages_61f3_2.lance.unreadable-17", ".erased-history.lance"):
+    left = (
+        "passages_61f3_2.lance.unreadable-17",
+        "passages_61f3_2.lance.dropped-18",
+        "history.dropped-1",
+    )
+    for name in (".restoring", *left, ".erased-history.lance"):
         (home / name).mkdir()
         (home / name / "part").write_text("", encoding="utf-8")
     (home / "backups").mkdir()
@@ -103,8 +108,14 @@ def test_a_link_goes_and_not_what_it_leads_to(home: Path, tmp_path: Path) -> Non
     elsewhere = tmp_path / "elsewhere.lance"
     (home / "history.lance").rename(elsewhere)
     (home / "history.lance").symlink_to(elsewhere)
-    ours(home).remove()
+    (home / "backups").rename(tmp_path / "backups")
+    (home / "backups").symlink_to(tmp_path / "backups")
+    known = ours(home)
+    assert known.backups() == []
+    known.remove()
     assert elsewhere.is_dir()
+    assert len(list((tmp_path / "backups").iterdir())) == 1
+    assert known.strangers() == [home / "backups"]
 
 
 def test_a_store_that_somebody_works_on_is_not_erased(

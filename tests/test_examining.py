@@ -68,6 +68,7 @@ def test_nothing_private_is_told(desk: Service) -> None:
 def test_memories_that_search_lacks_are_found(desk: Service) -> None:
     """Rows without passages, and passages without rows, are counted with what to do."""
     first, second = (desk.remember(Draft(text)).id for text in ("one", "two"))
+    assert desk.duties.settled(30)
     store = desk._core.store()
     with desk._core.locked():
         store.unindex([first])

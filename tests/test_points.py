@@ -20,7 +20,7 @@ from memdesk.answers import Point
 from memdesk.errors import Invalid, StoreError
 from memdesk.memory import Draft, Edit
 from memdesk.service import Service, dating, points
-from memdesk.store import schema, snapshot
+from memdesk.store import maintenance_due, schema, snapshot
 from memdesk.store.table import LOOP
 
 if TYPE_CHECKING:
@@ -102,7 +102,12 @@ def test_a_point_costs_nothing_until_the_store_drops_its_files(
 
 @direct_only
 def test_a_point_has_only_what_the_newest_version_needs(desk: Service, home: Path) -> None:
-    """After a burst of single saves it has a fraction of the store's files, one manifest a table."""
+    """After a burst of single saves it has a fraction of the store's files, one manifest a table.
+
+    What a file manager leaves among them is not in the way.
+    """
+    desk.remember(Draft("note"))
+    (home / "memories.lance" / "_indices" / ".DS_Store").write_bytes(b"x")
     for number in range(40):
         desk.remember(Draft(f"note {number}"))
     point = home / "points" / desk.take_point().name
@@ -244,9 +249,8 @@ BULK: dict[str, Callable[[Service, list[str]], object]] = {
     "forget": lambda desk, ids: desk.forget(ids),
     "revise many": lambda desk, ids: desk.revise_many(ids, Edit(pinned=True)),
     "rename a tag": lambda desk, _: desk.rename_tag("old", "new"),
-    "rename a space": lambda desk, _: desk.rename_space("personal", "work"),
+    "rename a space": lambda desk, _: desk.rename_space("team", "work"),
     "delete a space": lambda desk, _: desk.delete_space("team"),
-    "merge": lambda desk, ids: desk.merge(ids[0], ids[1]),
     "reindex": lambda desk, _: desk.reindex(),
 }
 """What each bulk change is called, and how to make it."""
@@ -256,8 +260,8 @@ BULK: dict[str, Callable[[Service, list[str]], object]] = {
 def test_a_bulk_change_makes_one_point(open_desk: Callable[..., Service], reason: str) -> None:
     """Just one, of the store as it was; the same change over again has another store before it."""
     desk = open_desk(background=False)
-    ids = [desk.remember(Draft(f"note {n}", tags=("old",))).id for n in range(MANY)]
-    desk.remember(Draft("of the team", space="team"))
+    drafts = [Draft(f"note {n}", tags=("old",), space="team") for n in range(MANY)]
+    ids = [desk.remember(draft).id for draft in drafts]
     seq = desk.stats().seq
     assert desk.points() == ()
     BULK[reason](desk, ids)
@@ -265,8 +269,13 @@ def test_a_bulk_change_makes_one_point(open_desk: Callable[..., Service], reason
 
 
 def test_a_small_change_makes_none(desk: Service) -> None:
-    """Up to twenty memories at once need none, nor do single ones, nor a purge, nor a review."""
+    """Up to twenty memories at once need none, nor do a merge, single ones, a purge, a review."""
     ids = many(desk, "note", points.BULK)
+    desk.merge(ids[0], ids[1])
+    desk.undo()
+    desk.revise(ids[0], Edit(tags=("old",)))
+    desk.rename_tag("old", "new")
+    desk.rename_space("personal", "work")
     desk.revise_many(ids, Edit(pinned=True))
     desk.forget(ids)
     desk.restore(ids)
@@ -291,6 +300,17 @@ def test_there_is_no_second_point_of_the_same_store(desk: Service) -> None:
     desk.take_point()
     desk.rename_space("personal", "work")
     assert reasons(desk) == ["import", "by hand"]
+    desk.take_point(reason=points.SCHEDULED)  # which the schedule may soon drop
+    desk.rename_space("work", "home")
+    assert reasons(desk)[2:] == [points.SCHEDULED, "rename a space"]
+
+
+@direct_only
+def test_long_documents_are_an_import(desk: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few of them, since they come in batches of a few."""
+    monkeypatch.setattr(points, "BULK_CHARACTERS", 100)
+    desk.remember_many([Draft("x" * 60), Draft("y" * 60)])
+    assert reasons(desk) == ["import"]
 
 
 def test_a_change_in_batches_makes_one_point(desk: Service) -> None:
@@ -336,7 +356,7 @@ known = some.lists(
     some.builds(
         lambda ago, reason, kept: point(NOW - timedelta(hours=ago), reason, kept=kept),
         hours,
-        some.sampled_from(["import", points.SCHEDULED, "merge"]),
+        some.sampled_from(["import", points.SCHEDULED, "forget"]),
         some.booleans(),
     ),
     max_size=80,
@@ -446,6 +466,7 @@ def test_a_point_is_made_when_it_is_time(
     assert made_after(timedelta(seconds=20), "sixth") == 3  # it is looked once a minute
     assert made_after(timedelta(minutes=1), "") == 4
     assert made_after(timedelta(days=-9), "set back") == 5
+    assert made_after(timedelta(minutes=2), "after that") == 5
     assert {each.name: each.state for each in desk.duties.report()}["keeping"] == "idle"
 
 
@@ -510,12 +531,27 @@ def test_points_without_the_words_keep_their_links(desk: Service, home: Path) ->
     """A point from before a purged memory was made is left as it is."""
     many(desk, "note", 15)
     early = desk.take_point()
-    files = set(snapshot.files(home, early.name))
+    files = set(snapshot.files(home, f"{early.name}/memories.lance"))
     secret = desk.remember(Draft(SECRET)).id
     desk.forget([secret])
     desk.purge([secret])
     desk.maintain(keep_seconds=0)
-    assert set(snapshot.files(home, early.name)) == files
+    assert set(snapshot.files(home, f"{early.name}/memories.lance")) == files
+
+
+@direct_only
+def test_words_that_an_earlier_memdesk_purged_leave_the_points(desk: Service, home: Path) -> None:
+    """It knows of none, takes the words out of the store alone, and says that all is done."""
+    secret = desk.remember(Draft(SECRET)).id
+    desk.take_point()
+    desk.forget([secret])
+    desk.purge([secret])
+    (home / snapshot.SCRUB).unlink()
+    desk.maintain(keep_seconds=0)
+    assert holding(home, SECRET) == set()
+    files = snapshot.files(home, desk.points()[0].name)
+    desk.maintain(keep_seconds=0)
+    assert snapshot.files(home, desk.points()[0].name).keys() == files.keys()
 
 
 @direct_only
@@ -566,6 +602,35 @@ def test_a_point_that_cannot_be_cleaned_is_reported(desk: Service, home: Path) -
 
 
 @direct_only
+def test_purged_words_leave_what_was_killed_or_is_under_way(desk: Service, home: Path) -> None:
+    """A copy, a file of no version, a point in the making: the scrub is over when none has them.
+
+    The tables are rewritten once, however long that takes.
+    """
+    ids = [desk.remember(Draft(text)).id for text in (SECRET, "note")]
+    with desk._core.locked():
+        snapshot.linked(home).rename(home / ".copying")
+        making = snapshot.linked(home)
+    for path in list((home / "memories.lance" / "data").iterdir()):
+        shutil.copy(path, path.with_name(f"{path.stem[::-1]}.lance"))
+    (home / ".backup").mkdir()
+    (home / ".backup" / "backup.zip").write_text(SECRET)
+    desk.forget(ids[:1])
+    desk.purge(ids[:1])
+    desk.maintain(keep_seconds=0)
+    assert (home / snapshot.SCRUB).exists()
+    store = desk._core.store()
+    assert not maintenance_due(store)
+    version = store.memories.version
+    snapshot.finished(making, home, points.SCHEDULED)
+    desk.maintain(keep_seconds=0)
+    assert store.memories.version == version
+    assert not (home / snapshot.SCRUB).exists()
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
+
+
+@direct_only
 def test_a_purge_meanwhile_is_not_forgotten(desk: Service, home: Path) -> None:
     """What is purged while maintenance scrubs is scrubbed by the next one."""
     ids = [desk.remember(Draft(f"{SECRET} {n}")).id for n in range(2)]
@@ -600,6 +665,10 @@ def test_the_status_tells_of_the_last_point_and_backup(desk: Service, home: Path
     assert desk.status().backup == "restore point just now, backup file 2d ago"
     (home / "backups.json").write_text("{")
     assert desk.status().backup == "restore point just now, no backup file yet"
+    about = home / "points" / desk.points()[0].name / "point.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"at": "yesterday"}))
+    assert desk.status().backup == ""
+    assert "cannot be read" in desk.stats().notes[0]
 
 
 @direct_only

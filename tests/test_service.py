@@ -807,9 +807,27 @@ def test_maintenance_trashes_what_expired_and_drops_old_trash(
         desk.maintain(keep_seconds=0)
     assert [memory.state for memory in desk.get([brief, gone])] == ["live", "tombstone"]
     far = datetime(2099, 6, 1, tzinfo=UTC)
-    monkeypatch.setattr("memdesk.service.upkeep.now", lambda: far)
-    desk.maintain(keep_seconds=0)
+    for later in (far, far + timedelta(days=1)):
+        monkeypatch.setattr("memdesk.service.upkeep.now", lambda later=later: later)
+        assert one(desk, brief).state == "live"
+        desk.maintain(keep_seconds=0)
     assert one(desk, brief).state == "trashed"
+
+
+@direct_only
+def test_maintenance_embeds_nothing_while_a_store_is_restored(
+    open_desk: Callable[..., Service],
+) -> None:
+    """Who restores waits for maintenance, which would else take hours after a large import."""
+    model = FakeEmbedder(broken="not now")
+    desk = open_desk(embedder=model, background=False)
+    desk.remember(Draft("note"))
+    model.broken = ""
+    with desk._core.alone("copying"):
+        desk.maintain()
+        assert desk.stats().pending == 1
+    desk.maintain()
+    assert desk.stats().pending == 0
 
 
 def test_maintenance_keeps_the_store_small_and_whole(desk: Service, home: Path) -> None:

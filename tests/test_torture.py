@@ -26,7 +26,7 @@ from memdesk.torture import supervisor, texts
 from memdesk.torture.ledger import Ledger, Memo, Record, read_slot
 from memdesk.torture.supervisor import Course, Plan
 from memdesk.torture.verdict import judge
-from memdesk.torture.worker import MIX, UPKEEP, Orders, Worker, ledger
+from memdesk.torture.worker import MIX, UPKEEP, Orders, Worker, ledger, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -279,6 +279,19 @@ def test_a_process_that_hangs_tells_where(tmp_path: Path, monkeypatch: pytest.Mo
     assert time.monotonic() - begun < 30
     assert "hung" in course.troubles[0]
     assert "in stuck" in course.troubles[0]
+
+
+def test_a_process_ends_with_its_supervisor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed, it cannot say that the time is over."""
+    steps: list[Worker] = []
+
+    def step(worker: Worker) -> None:
+        steps.append(worker)
+
+    monkeypatch.setattr(Worker, "step", step)
+    monkeypatch.setattr("os.getppid", lambda: 1 if steps else 4711)
+    assert work(Orders(folder, 0, 1, SEED, keep=0.0), opened(folder / "home")) == 0
+    assert len(steps) == 1
 
 
 def test_a_killed_process_is_asked_again(folder: Path) -> None:

@@ -1,14 +1,19 @@
-"""Flags that maintenance adds later stand in nobody's way: not in an undo's, not in an editor's."""
+"""Undo, and the flags that maintenance adds later, which stand in nobody's way."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from fakes import FakeEmbedder
+from hypothesis import given
+from hypothesis import strategies as st
+from served import direct_only
 
 from memdesk.errors import Conflict, Invalid, StoreError
-from memdesk.memory import Draft, Edit, Memory
+from memdesk.memory import Draft, Edit, Memory, new_id
 from memdesk.service import Service, drafting, reviewing, undoing
 
 if TYPE_CHECKING:
@@ -146,6 +151,74 @@ def test_a_large_undo_that_was_cut_short_goes_on(
     assert desk.undo(change) == undone
     assert desk.stats().seq == seq
     assert [point.reason for point in desk.points()] == ["undo", "forget"]
+
+
+def test_what_came_back_from_the_trash_is_undone_like_anything_else(desk: Service) -> None:
+    """After an undone save, too; a named undo tells the truth; in the end there is nothing to undo."""
+    added = desk.remember(Draft("tea", tags=("a",)))
+    other = desk.remember(Draft("cake", tags=("a",)))
+    desk.undo(added_by := one(desk, added.id).change)
+    desk.restore([added.id])
+    assert desk.undo(added_by).conflicts == (added.id,)  # it was restored since
+    renamed = desk.rename_tag("a", "b")
+    assert set(desk.undo(renamed.change).done) == {added.id, other.id}
+    assert {one(desk, id).tags for id in (added.id, other.id)} == {("a",)}
+    assert desk.undo().done == (added.id,)
+    assert one(desk, added.id).state == "trashed"
+    assert desk.undo(added_by).done == (added.id,)  # already so
+    revised = desk.revise(other.id, Edit(text="cakes")).change
+    desk.undo(desk.undo(revised).change)
+    assert desk.undo(revised).done == (other.id,)  # what had brought it back is taken back
+    assert one(desk, other.id).text == "cake"
+    assert desk.undo().done == (other.id,)
+    with pytest.raises(Invalid, match="nothing to undo"):
+        desk.undo()
+
+
+@direct_only
+def test_what_was_before_and_is_no_longer_kept_is_passed_over(desk: Service) -> None:
+    """The last change is then the last that can be taken back; a named one is reported."""
+    old, new = desk.remember(Draft("tea")), desk.remember(Draft("cake"))
+    lapsed = desk.revise(old.id, Edit(text="green tea")).change
+    desk._core.store().history.delete(f"id = '{old.id}'")
+    assert desk.undo(lapsed).conflicts == (old.id,)
+    assert desk.undo().done == (new.id,)
+    with pytest.raises(Invalid, match="nothing to undo"):
+        desk.undo()
+
+
+@given(st.lists(st.sampled_from(["write", "write again", "undo", "redo", "trash"]), max_size=12))
+def test_undo_always_comes_to_the_beginning(steps: list[str]) -> None:
+    """Whatever was done to a memory, each undo takes back what stands on top, until nothing does."""
+    made = drafting.check(Draft("0"), datetime(2026, 5, 14, tzinfo=UTC)).memory
+    walk = [replace(made, seq=0, change=new_id(), updated_at=made.created_at)]
+
+    def write(change: str, state: Memory) -> None:
+        at = made.created_at + timedelta(len(walk))
+        walk.append(replace(state, seq=len(walk), change=change, updated_at=at))
+
+    def take_back(change: str) -> bool:
+        prior = undoing._prior(walk, change)
+        if prior is None:
+            return False
+        write(undoing.undo_of(change), prior)
+        return True
+
+    for number, step in enumerate(steps):
+        standing = undoing._layers(walk)[0]
+        if step == "undo" and standing:
+            assert take_back(standing[-1].after.change)
+        elif step == "redo":
+            take_back(walk[-1].change)
+        elif step == "trash":
+            write(new_id(), replace(walk[-1], state="trashed"))
+        else:
+            change = walk[-1].change if step == "write again" else new_id()
+            write(change, replace(walk[-1], text=str(number), state="live"))
+    while standing := undoing._layers(walk)[0]:
+        assert take_back(standing[-1].after.change)
+        assert len(undoing._layers(walk)[0]) == len(standing) - 1
+    assert (walk[-1].text, walk[-1].state) == (made.text, "trashed")
 
 
 def test_ids_that_are_no_changes_are_told_what_they_are(desk: Service) -> None:

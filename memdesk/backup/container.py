@@ -20,7 +20,7 @@ from memdesk.backup.seal import COMMENT, check, seal, summed
 from memdesk.errors import Invalid, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from memdesk.answers import Copied
@@ -68,11 +68,20 @@ class Manifest:
     """`bytes` and `sha256` of each file."""
 
 
-def pack(copy: Copied, folder: Path, file: Path, passphrase: str | None, scratch: Path) -> None:
+def pack(
+    copy: Copied,
+    folder: Path,
+    file: Path,
+    passphrase: str | None,
+    scratch: Path,
+    *,
+    record: Callable[[int], None] | None = None,
+) -> None:
     """Make a backup file of the copy in a folder: whole and on the disk, or not at all.
 
-    `scratch` is a private folder, which gets what must not lie elsewhere unencrypted. Raises
-    `Invalid` where `file` is there already, and `StoreError`.
+    `scratch` is a private folder, which gets what must not lie elsewhere unencrypted. `record` is
+    called with the bytes before the file has its name. Raises `Invalid` where `file` is there
+    already, and `StoreError`.
     """
     plain = scratch / "backup.zip"
     with _appearing(file) as part:
@@ -82,6 +91,8 @@ def pack(copy: Copied, folder: Path, file: Path, passphrase: str | None, scratch
             _pack_plain(copy, folder, plain)
             _encrypt(plain, part, passphrase)
             plain.unlink()
+        if record:
+            record(part.stat().st_size)
 
 
 @contextlib.contextmanager

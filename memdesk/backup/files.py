@@ -70,14 +70,14 @@ def create(
     with _working(home) as scratch:
         _sweep(file.parent)
         copied = service.copy_to(scratch / "copy", progress)
-        container.pack(copied, scratch / "copy", file, passphrase, scratch)
-        size = file.stat().st_size
         encrypted = passphrase is not None
-        made = Backup(
-            copied.at.isoformat(), str(file), copied.seq, copied.epoch, size, encrypted=encrypted
-        )
-        backups.record(home, made)
-    return Made(file, size, copied.rows, encrypted)
+
+        def record(size: int) -> None:  # a purge must know of a file whose maker was killed, too
+            at, epoch = copied.at.isoformat(), copied.epoch
+            backups.record(home, Backup(at, str(file), copied.seq, epoch, size, encrypted))
+
+        container.pack(copied, scratch / "copy", file, passphrase, scratch, record=record)
+    return Made(file, file.stat().st_size, copied.rows, encrypted)
 
 
 def _sweep(folder: Path) -> None:

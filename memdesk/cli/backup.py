@@ -77,7 +77,7 @@ def create(
     flush()
     kept = "encrypted: without the passphrase nobody can restore it" if encrypt else "not encrypted"
     say(f"{_memories(made.rows)}, {_size(made.size)}, {kept}")
-    if made.path.is_relative_to(home.absolute()):
+    if made.path.stat().st_dev == home.stat().st_dev:
         say("it lies on the store's own disk: copy it to another one, or it is lost with the first")
 
 
@@ -139,6 +139,8 @@ def verify(desk: Desk, file: str, *, passphrase_file: str | None, json_: bool) -
         with Progress("checking") as progress:
             manifest = files.verify(desk.service, _home(desk), path, secret, progress)
     except Invalid as error:
+        if error.field == "passphrase":
+            raise
         say(str(error))
         raise click.exceptions.Exit(MemdeskError.exit_code) from error
     if json_:
@@ -173,7 +175,7 @@ def restore(
     restored = do()
     if json_:
         put_json(restored)
-    _tell(desk, restored, of_file=of_file)
+    _tell(desk, restored)
 
 
 def _of_file(desk: Desk, path: Path, passphrase_file: str | None) -> Callable[[], Restored]:
@@ -207,7 +209,7 @@ def _present(desk: Desk) -> str:
     return f"the present store ({how_many(there)}), which will be set aside"
 
 
-def _tell(desk: Desk, restored: Restored, *, of_file: bool) -> None:
+def _tell(desk: Desk, restored: Restored) -> None:
     say(f"{how_many(restored.memories)} restored")
     if restored.erased:
         say(f"{how_many(restored.erased)} had been erased for good since, and stayed so")
@@ -218,7 +220,7 @@ def _tell(desk: Desk, restored: Restored, *, of_file: bool) -> None:
             f"what was there before is set aside; go back with: memdesk backup restore {restored.aside}"
         )
         say(f"once you do not need it any more: memdesk backup drop {restored.aside}")
-    if of_file:
+    else:
         say("on a new computer, connect your AI hosts (docs/HOST.md); no keys are in a backup")
 
 
@@ -248,7 +250,8 @@ def _home(desk: Desk) -> Path:
 def _there(file: str) -> Path:
     path = Path(file).absolute()
     if not path.is_file():
-        raise Invalid("file", f"there is no file {path}")
+        what = f"{path} is no file" if path.exists() else f"there is no file {path}"
+        raise Invalid("file", f"{what}; name a backup file")
     return path
 
 
@@ -268,17 +271,23 @@ def _secret_of(path: Path, passphrase_file: str | None) -> str | None:
 def _passphrase(file: str | None, *, new: bool) -> str:
     """Return the passphrase: from a file, or asked for, twice for a new one, without showing it."""
     if file is not None:
-        try:
-            lines = Path(file).read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError) as error:
-            raise Invalid("--passphrase-file", f"cannot be read: {error}") from error
-        if not lines or not lines[0]:
-            raise Invalid("--passphrase-file", "has no passphrase in its first line")
-        return lines[0]
+        return first_line(file)
     if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError("nobody is here to type the passphrase: give --passphrase-file")
     asked: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=new, err=True)
     return asked
+
+
+def first_line(file: str) -> str:
+    """Return the passphrase in a file; raises `Invalid`."""
+    try:
+        with Path(file).open(encoding="utf-8") as told:
+            line = told.readline().rstrip("\n")
+    except (OSError, ValueError) as error:
+        raise Invalid("--passphrase-file", f"cannot be read: {error}") from error
+    if not line:
+        raise Invalid("--passphrase-file", "has no passphrase in its first line")
+    return line
 
 
 def _memories(rows: dict[str, int]) -> str:

@@ -12,7 +12,7 @@ from memdesk.cli.data import put_json
 from memdesk.cli.page import put_line
 from memdesk.cli.terminal import Progress, fit, flush, one_line, put, say
 from memdesk.cli.text import given_text
-from memdesk.errors import ModelError
+from memdesk.errors import MemdeskError, ModelError
 from memdesk.memory import TRASHED, Edit
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _at_a_terminal() -> bool:
 def undo(desk: Desk, change: str | None, *, json_: bool) -> None:
     """Take back a change: the last one, or that of the id that `history` shows.
 
-    Prints the ids that this changed.
+    Prints the ids that this changed; ends with 1 where nothing was taken back.
     """
     changed = desk.service.undo(change)
     _put(changed, json_=json_)
@@ -172,6 +172,8 @@ def undo(desk: Desk, change: str | None, *, json_: bool) -> None:
     if len(changed.done) > _NAMED:
         say(f"and {len(changed.done) - _NAMED} more")
     _tell(changed)
+    if not changed.done:
+        raise click.exceptions.Exit(MemdeskError.exit_code)
 
 
 def show_changed(changed: Changed, words: str, *, json_: bool, undo: bool = True) -> None:
@@ -195,6 +197,9 @@ def _tell(changed: Changed, *, undo: bool = True) -> None:
     if changed.unchanged:
         say(f"{len(changed.unchanged)} already so")
     for id in changed.conflicts:
-        say(f"{id} was left as it is: something else has changed it since")
+        say(
+            f"{id} was left as it is: something else has changed it since, or what it was before is "
+            "no longer kept"
+        )
     if undo and changed.done:
         say(f"take it back with: memdesk undo {changed.change}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -36,18 +36,20 @@ _SETTINGS = "Settings"
 )
 @click.option(
     "--passphrase-file",
-    type=click.File(encoding="utf-8", errors="replace"),
+    type=click.Path(),
     metavar="FILE",
     help="With --prove: open an encrypted backup with this file's first line.",
 )
 @as_json
 @pass_desk
-def doctor(desk: Desk, *, prove: bool, passphrase_file: TextIO | None, json_: bool) -> None:
+def doctor(desk: Desk, *, prove: bool, passphrase_file: str | None, json_: bool) -> None:
     """Look for what is wrong: hosts, program, folder, processes, store; ends with 1 for a problem.
 
     Changes nothing. The report holds no memory and no key, so it can be shown to others.
     """
-    secret = passphrase_file.readline().rstrip("\r\n") if passphrase_file else None
+    from memdesk.cli.backup import first_line
+
+    secret = first_line(passphrase_file) if passphrase_file else None
     visit = _Visit(desk, secret, prove=prove)
     levels = _put_all(visit) if json_ else _put_lines(visit)
     status = int("problem" in levels)
@@ -117,8 +119,9 @@ class _Visit:
 
         for room in (program, folder, contents, processes, starting):
             yield from room.checks(self.case)
-        # What did not answer by now would keep the proof waiting for an hour.
-        if self._prove and not self.round.unfinished:
+        if self._prove and self.round.unfinished:
+            yield proof.unproved(self.round.unfinished)
+        elif self._prove:
             yield from proof.checks(self.case)
 
 

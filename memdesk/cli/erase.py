@@ -50,11 +50,13 @@ def erase(*, yes: bool, json_: bool) -> None:
         if json_:
             put_json({"removed": [], "left": []})
         return
+    connected = _connected(settings.home)
     if not yes:
         must_answer("erase")
+        for name in connected:
+            say(f"{one_line(name)} is connected: end it first, or it begins an empty store")
         ask_first("erase", f"{_all_of(settings, ours, item)} This cannot be undone. Erase?")
     elsewhere = ours.backups_elsewhere()
-    connected = _connected(settings.home)
     removed = _remove(settings, ours, item)
     left = [*elsewhere, *ours.strangers()]
     _tell(removed, left, json_=json_)
@@ -102,14 +104,18 @@ def _login_item(home: Path) -> Path | None:
 
 
 def _connected(home: Path) -> list[str]:
-    """Return the names of the hosts that the daemon serves now."""
+    """Return the names of the hosts and desks that the daemon serves now."""
     try:
         told = ask(str(home), {"do": "status"}) if home.is_dir() else None
     except (NoDaemon, Refused):
         return []
     guests = told.get("guests") if told else None
-    named = [each for each in guests if each["kind"] == "mcp"] if isinstance(guests, list) else []
-    return [f"{each['name'] or 'a host'} (process {each['pid']})" for each in named]
+    names = {"mcp": "a host", "service": "a desk or command"}
+    return [
+        f"{(each['kind'] == 'mcp' and each['name']) or names[each['kind']]} (process {each['pid']})"
+        for each in (guests if isinstance(guests, list) else [])
+        if each["kind"] in names
+    ]
 
 
 def _remove(settings: Settings, ours: Belongings, item: Path | None) -> list[Path]:

@@ -94,9 +94,17 @@ def use(desk: Desk, name: str) -> None:
         spec = desk.catalog.get(name)
     except ModelError as error:
         raise Invalid("name", str(error)) from error
+    coming = desk.service.status().coming
     with _told_on_interrupt(desk), Progress("embedding") as progress:
         done = desk.service.use_model(spec, progress)
-    say(f"{name} is in use; memories embedded: {done}" if done else f"{name} is in use")
+    if done:
+        say(f"{name} is in use; memories embedded: {done}")
+        return
+    known = desk.service.status()
+    same = known.stats.model == name
+    say(f"{name} is in use" if same else f"{name} is {known.stats.model}, which is in use")
+    if coming and not known.coming:
+        say(f"the change to {coming} was given up")
 
 
 @model.verb("back", example="memdesk model back")

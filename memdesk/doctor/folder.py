@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 GROUP = "The store's folder"
 _ASIDE = (".manifest.bad", ".unreadable-", ".broken-")
 _LITTER = (".tmp", ".manifest#")
-_UNDER_WAY = (".making", ".restoring", ".copying", ".checking", ".doctor-")
+_UNDER_WAY = (".making", ".restoring", ".copying", ".checking", ".backup", ".doctor-")
 _LITTER_SECONDS = 3600.0
 _LONG_HELD = 60.0
 _LITTLE_ROOM = 200e6

@@ -23,11 +23,13 @@ from memdesk.doctor.rounds import (
     size_words,
     time_words,
 )
-from memdesk.errors import MemdeskError
+from memdesk.errors import Busy, MemdeskError
+from memdesk.lock import WriterLock
 from memdesk.memory import Draft, Filter, Source
+from memdesk.service import points as restore_points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from memdesk.answers import Copied, Point
     from memdesk.doctor.rounds import Case
@@ -42,16 +44,29 @@ _ACTOR = "doctor"
 _SECONDS = 90.0
 _DRILL_SECONDS = 3600.0
 _SPARE = 100e6
+_WAIT = 30.0
 PREFIX = ".doctor-"
 
 
 def checks(case: Case) -> Iterator[Check]:
     """Yield what `--prove` adds; where there is no store yet it makes none."""
     if not case.stored:
+        yield Check(GROUP, "round trip", partial(_nothing, "there is no store yet"))
         return
     yield Check(GROUP, "round trip", partial(_round_trip, case), _SECONDS)
     yield Check(GROUP, "restore point", partial(_drill, case), _DRILL_SECONDS)
     yield Check(GROUP, "backup", partial(_backup, case), _DRILL_SECONDS)
+
+
+def unproved(unfinished: Sequence[str]) -> Check:
+    """Return what to tell instead where checks are still at work: they would keep the proof waiting."""
+    words = f"{', '.join(unfinished)} did not come to an end"
+    return Check(GROUP, "round trip", partial(_nothing, words))
+
+
+def _nothing(why: str) -> Iterator[Finding]:
+    words = f"{why}, so nothing was proved: neither saving and finding nor bringing back"
+    yield Finding("round trip", NOTE, words, "memdesk doctor --prove, later")
 
 
 # Save, recall, forget
@@ -109,6 +124,10 @@ def _drill(case: Case) -> Iterator[Finding]:
     try:
         with tempfile.TemporaryDirectory(prefix=PREFIX, dir=case.home) as scratch:
             copied = _brought_back(folder, Path(scratch))
+    except Busy as error:
+        words = f"restore points are being tidied up ({error})"
+        yield Finding("restore point", NOTE, words, "memdesk doctor --prove, later")
+        return
     except (MemdeskError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         words = f"the last one, {point.name}, cannot be brought back: {why}"
@@ -130,7 +149,8 @@ def _brought_back(point: Path, scratch: Path) -> Copied:
     from memdesk.service import Service
 
     twin, copy = scratch / "store", scratch / "copy"
-    shutil.copytree(point, twin, copy_function=_link)
+    with WriterLock(point.parents[1] / f"{restore_points.LOCK}.lock", "memdesk doctor").hold(_WAIT):
+        shutil.copytree(point, twin, copy_function=_link)
     copy.mkdir(mode=0o700)
     service = Service(twin, None, background=False)
     try:

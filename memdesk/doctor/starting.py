@@ -79,7 +79,8 @@ def _unread(case: Case, config: Config) -> Iterator[Finding]:
 
 def _title(case: Case, entry: Entry) -> str:
     project = f" in {case.shown(entry.folder)}" if entry.folder else ""
-    return f"{entry.host.title}{project}"
+    name = "" if entry.name == "memdesk" else f" “{entry.name}”"
+    return f"{entry.host.title}{name}{project}"
 
 
 # One entry
@@ -109,8 +110,16 @@ def _write(case: Case, entry: Entry) -> str:
 
 
 def _by_hand(case: Case, entry: Entry) -> str:
-    words = " ".join([case.quoted(entry.command), *map(shlex.quote, entry.args[:1])])
-    return f"run it in a terminal and see what it prints: {words} </dev/null"
+    if entry.args[
+        1:
+    ]:  # they may hold keys, so they are not shown, and without them it is another one
+        rest = f"all args of its entry in {case.shown(entry.file)}"
+        words = f"{case.quoted(entry.command)} with {rest}, and </dev/null"
+    else:
+        words = (
+            f"{' '.join([case.quoted(entry.command), *map(shlex.quote, entry.args)])} </dev/null"
+        )
+    return f"run it in a terminal and see what it prints: {words}"
 
 
 def _command(case: Case, about: str, entry: Entry) -> Iterator[Finding]:

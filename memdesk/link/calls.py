@@ -187,8 +187,8 @@ class Calls:
                 why = str(error)
                 if error.sent and not call.repeatable:
                     raise StoreError(
-                        "the daemon went away before it answered, so the last change may be undone or "
-                        "not: look at what changed last before you undo again"
+                        "the daemon went away before it answered, so this may be done or not: look at "
+                        "what changed last, and at `memdesk backup list`, before you do it again"
                     ) from error
             else:
                 return _answer(kind, said)

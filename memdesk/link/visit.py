@@ -12,6 +12,8 @@ from memdesk import __version__
 from memdesk.link.address import PROTOCOL, Address, connect, hear, peer, read_address, say
 
 _ANSWERS_WITHIN = 5.0
+_GREETS_HOSTS_WITHIN = 2.0
+"""Of a host's server, which can do without: some hosts give it ten seconds in all to answer."""
 _LEAVES_WITHIN = 3.0
 
 
@@ -57,8 +59,9 @@ def visit(home: str, greeting: dict[str, object]) -> Joined | None:
     address = read_address(home)
     if address is None:
         return None
+    within = _GREETS_HOSTS_WITHIN if greeting["kind"] == "mcp" else _ANSWERS_WITHIN
     try:
-        link = connect(address, _ANSWERS_WITHIN)
+        link = connect(address, within)
     except (PermissionError, TimeoutError, BlockingIOError) as error:
         raise NoDaemon(f"{address.path}: {error.strerror or error}") from None
     except OSError:  # a dead one's address

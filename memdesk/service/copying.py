@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from dataclasses import asdict
+import time
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from memdesk import __version__
@@ -16,7 +17,7 @@ from memdesk.service import points
 from memdesk.service.core import MAINTENANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from memdesk.service.core import Core
@@ -29,6 +30,8 @@ LOCK = "copying"
 ASIDE = "set aside by a restore"
 """The reason of the restore point that a restored store leaves behind."""
 _SNAPSHOT, _SCRATCH = ".copying", ".checking"
+_OF_BACKUPS = (".backup", "backups/.*.zip.*.part")
+_LEFTOVER_SECONDS = 3600
 _UNREAD = (
     "the store that was there before cannot be read: what had been purged from it since may be back"
 )
@@ -160,6 +163,7 @@ def _put_in_place(core: Core) -> str:
         epoch, seq, memories, reason = "", 0, 0, f"{ASIDE}, which cannot be read"
     due = (core.home / snapshot.SCRUB).exists()
     about = snapshot.About(at.isoformat(), reason, epoch, seq, memories, kept=True, due=due)
+    about = replace(about, clean=0 if due else seq)
     name = snapshot.name_of(at, ASIDE)
     moved = exchange.exchange(core.home, f"{snapshot.FOLDER}/{name}", asdict(about))
     return name if moved else ""
@@ -168,12 +172,11 @@ def _put_in_place(core: Core) -> str:
 @contextlib.contextmanager
 def _quiet(core: Core) -> Iterator[None]:
     """Hold every lock under which tables are written to."""
-    with contextlib.ExitStack() as stack:
-        for duty in (MAINTENANCE, "embedding"):
-            if not stack.enter_context(core.alone(duty, left(core.wait))):
-                raise Busy(duty, core.wait)
-        stack.enter_context(core.locked())
-        yield
+    with core.alone(MAINTENANCE, left(core.wait)) as alone:
+        if not alone:
+            raise Busy(MAINTENANCE, core.wait)
+        with core.locked():
+            yield
 
 
 @contextlib.contextmanager
@@ -189,6 +192,40 @@ def _alone(core: Core) -> Iterator[None]:
             if name != exchange.NEW or not exchange.under_way(core.home):
                 shutil.rmtree(core.home / name, ignore_errors=True)
         yield
+
+
+def sweep(core: Core) -> bool:
+    """Remove whole copies that killed processes left; False while there may be one at work.
+
+    `.backup` and what is cut short among the backups are `memdesk backup`'s, `.doctor-*` is the
+    doctor's, who takes no lock and far less than an hour.
+    """
+    from memdesk.store import exchange
+
+    ours = (_SNAPSHOT, _SCRATCH, exchange.NEW)
+    swept = [_swept(core, LOCK, ours), _swept(core, "backup", _OF_BACKUPS)]
+    for path in core.home.glob(".doctor-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS:
+                shutil.rmtree(path)
+    return all(swept) and not any(core.home.glob(".doctor-*"))
+
+
+def _swept(core: Core, lock: str, patterns: Sequence[str]) -> bool:
+    """Remove what is there only while somebody holds a lock; False where somebody does."""
+    from memdesk.store import exchange
+
+    if not any(any(core.home.glob(each)) for each in patterns):
+        return True
+    with core.alone(lock) as alone:
+        if not alone or exchange.under_way(core.home):
+            return False
+        for path in [path for each in patterns for path in core.home.glob(each)]:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+    return True
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ _APART = timedelta(days=1)
 
 
 def believed(home: Path, at: datetime) -> datetime | None:
-    """Return the moment that ages are counted from where something is dropped for good.
+    """Return the moment that ages are counted from where something is put away or dropped.
 
     It is the last time of maintenance that was at least a day before `at`, the time of this one, so
     that a clock which jumps ahead has to stay there for a day. None where there is none yet.

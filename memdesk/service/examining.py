@@ -94,7 +94,7 @@ def _rows(core: Core) -> Iterator[Finding]:
         yield Finding("clock", _WARNING, words, "check this computer's date and time")
     late = (now().timestamp() - found.oldest_trash) / _DAY - TRASH_DAYS if found.oldest_trash else 0
     if late > _LATE_DAYS:
-        words = f"the trash keeps what should have gone {late:.0f} days ago"
+        words = f"the trash keeps what should have gone {late:.0f} days ago; maintenance of two days purges it"
         yield Finding("trash", _WARNING, words, _TIDY)
 
 

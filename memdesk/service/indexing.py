@@ -203,29 +203,33 @@ def _embed_batch(
     embedder = core.embedder
     if embedder is None:
         raise ModelError(core.trouble or "no embedding model is available")
-    before = core.store().get({id for id, _ in batch})
+    store = core.store()
+    before = store.get({id for id, _ in batch})
     known = [(before[id], passage) for id, passage in batch if id in before]
     vectors = _vectors(embedder, [meaning(memory, passage) for memory, passage in known], go_on)
     ready = [
         (memory, passage, made) for (memory, passage), made in zip(known, vectors, strict=False)
     ]
     gone = {id for id, _ in batch} - set(before)
-    fingerprint = embedder.spec.fingerprint
+    of = store.stamp.epoch, embedder.spec.fingerprint
     # Nobody waits for the lock behind a thread that steps behind everybody.
-    return at_usual_priority(lambda: _give_vectors(core, ready, gone, fingerprint))
+    return at_usual_priority(lambda: _give_vectors(core, ready, gone, of))
 
 
 def _give_vectors(
     core: Core,
     ready: Sequence[tuple[Memory, Passage, Embedded]],
     gone: Iterable[str],
-    fingerprint: str,
+    of: tuple[str, str],
 ) -> int:
-    """Write the vectors of passages that still wait for them; return how many did."""
+    """Write the vectors of passages that still wait for them; return how many did.
+
+    `of` is the store's epoch and the model's fingerprint.
+    """
     before = {memory.id for memory, _, _ in ready}
     with core.writing("embedding") as write:
-        if write.store.stamp.fingerprint != fingerprint:
-            return 0  # the store has switched to another model meanwhile
+        if (write.store.stamp.epoch, write.store.stamp.fingerprint) != of:
+            return 0  # the store has switched to another model meanwhile, or was restored
         now = write.store.get(before)
         waiting = {
             (id, passage)
@@ -269,10 +273,10 @@ def _embed_duty(core: Core) -> None:
     embed_pending(core, go_on=lambda: core.duties.step(EMBEDDING))
 
 
-def embed_quietly(core: Core) -> int:
-    """Embed what waits, if the model can; return how many passages that were."""
+def embed_quietly(core: Core, go_on: Callable[[], bool] | None = None) -> int:
+    """Embed what waits, if the model can; return how many passages that were. See `embed_pending`."""
     try:
-        return embed_pending(core)
+        return embed_pending(core, go_on=go_on)
     except MemdeskError as error:
         log.warning("passages still wait for their embedding: %s", error)
         return 0

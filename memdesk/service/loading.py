@@ -42,6 +42,8 @@ def remember_many(
     while batch := list(islice(waiting, _BATCH)):
         check_wanted()
         if not results:  # further batches are of the same change
+            if sum(len(each.text) for each in batch) > points.BULK_CHARACTERS:
+                points.before(core, "import", change)
             points.before_many(core, batch, "import", change)
         results += _remember_batch(core, batch, actor, change, fresh=fresh)
         if progress:

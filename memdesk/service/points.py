@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from memdesk.answers import Point
 from memdesk.errors import Invalid, StoreError
 from memdesk.limits import left
-from memdesk.memory import TOMBSTONE, clean_word, now
+from memdesk.memory import clean_word, now
 from memdesk.moment import age
 from memdesk.service.duties import KEEPING
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BULK = 20
 """A change of more memories than this has a restore point before it: more than one undoes by hand."""
+BULK_CHARACTERS = 1 << 20
+"""An import of more text than this has one, too: long documents come in batches of a few."""
 SCHEDULED = "scheduled"
 """The reason of points that were made because it was time."""
 LOCK = "points"
@@ -93,8 +95,8 @@ def drop(core: Core, name: str) -> None:
 def before(core: Core, reason: str, change: str | None = None) -> None:
     """Make the restore point that a bulk change needs, before its first write.
 
-    None is made where the newest one holds the store as it is, or a batch of the same `change` has
-    made its own. Raises `StoreError` where none can be made: then the change must not be.
+    None is made where one that is not scheduled holds the store as it is, or a batch of the same
+    `change` has made its own. Raises `StoreError` where none can be made: then the change must not be.
     """
     from memdesk.store import snapshot
 
@@ -103,13 +105,19 @@ def before(core: Core, reason: str, change: str | None = None) -> None:
         known = [about for about in snapshot.points(core.home).values() if about]
         if change and any(about.change == change for about in known):
             return
-        if known and (known[0].epoch, known[0].seq) == (store.stamp.epoch, store.refresh().seq):
+        lasting = [each for each in known if each.reason != SCHEDULED and not each.trouble]
+        if _is_in(lasting, store.stamp.epoch, store.refresh().seq):
             return
         take(core, reason, change)
     except (StoreError, OSError) as error:
         raise StoreError(
             f"no restore point could be made before this, so nothing was changed: {error}"
         ) from error
+
+
+def _is_in(known: Iterable[About], epoch: str, seq: int) -> bool:
+    """Tell whether a point holds the store as it is now, whatever the clock said when it was made."""
+    return any((about.epoch, about.seq) == (epoch, seq) for about in known)
 
 
 def before_many(core: Core, ids: Sequence[object], reason: str, change: str | None) -> None:
@@ -154,8 +162,11 @@ def _week(at: datetime) -> object:
     return at.astimezone(UTC).isocalendar()[:2]
 
 
-def tidy(core: Core) -> None:
-    """Drop the points that the quota keeps no longer, and what killed processes left of some."""
+def tidy(core: Core, sure: datetime | None = None) -> None:
+    """Drop the points that the quota keeps no longer, and what killed processes left of some.
+
+    Ages count up to `sure`, a moment that has certainly come; without one none is too old.
+    """
     from memdesk.store import snapshot
 
     with core.alone(LOCK) as alone:
@@ -167,7 +178,8 @@ def tidy(core: Core) -> None:
             for name, about in snapshot.points(core.home).items()
             if about and not about.kept
         ]
-        gone = {each.name for each in surplus(loose, now())}
+        at = sure or min((each.at for each in loose), default=now())
+        gone = {each.name for each in surplus(loose, at)}
         gone |= _too_many_bytes(core, [each.name for each in loose if each.name not in gone])
         for name in sorted(gone):
             snapshot.drop_point(core.home, name)
@@ -190,19 +202,25 @@ def scrub(core: Core, *, asked: bool) -> bool:
     """Take purged words out of the restore points' files; False where others are at the points.
 
     Unless it is `asked` for, only of those that were made while words were still to be taken out of
-    the store's own.
+    the store's own, or missed: by a memdesk that knows no restore points, say.
     """
-    from memdesk.store import lapsed, snapshot
+    from memdesk.store import erased, snapshot
 
-    known = snapshot.points(core.home)
-    names = [name for name, about in known.items() if asked or (about and about.due)]
+    if asked and snapshot.any_unfinished(core.home):
+        return False
+    known, tombs = snapshot.points(core.home), erased(core.store())
+    last = max(tombs.values(), default=0)
+    names = [
+        name
+        for name, about in known.items()
+        if asked or (about and (about.due or about.clean < last))
+    ]
     if not names:
         return True
     with core.alone(LOCK) as alone:
         if alone:
-            erased = set(lapsed(core.store(), TOMBSTONE))
             for name in names:
-                snapshot.scrub(core.home, name, erased)
+                snapshot.scrub(core.home, name, tombs)
         return alone
 
 
@@ -230,13 +248,13 @@ def keep(core: Core) -> None:
     from memdesk.store import snapshot
 
     known = [about for about in snapshot.points(core.home).values() if about]
-    last = next((each.at for each in known if each.reason == SCHEDULED), None)
-    # A clock that was set back must not put the next one off.
-    if last and timedelta(0) <= now() - datetime.fromisoformat(last) < EVERY:
+    last = [datetime.fromisoformat(each.at) for each in known if each.reason == SCHEDULED]
+    # One that is still to come was made on a clock that has gone back since.
+    if any(timedelta(0) <= now() - each < EVERY for each in last):
         return
     store = core.store()
     seq = store.refresh().seq
-    if not seq or (known and (known[0].epoch, known[0].seq) == (store.stamp.epoch, seq)):
+    if not seq or _is_in(known, store.stamp.epoch, seq):
         return
     take(core, SCHEDULED)
     tidy(core)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from memdesk.errors import Busy, MemdeskError, ModelError
 from memdesk.service import indexing
+from memdesk.service.core import MAINTENANCE
 from memdesk.service.duties import at_usual_priority
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ _FEW = 32
 """Memories that may be left for when the lock is held."""
 _ROUNDS = 6
 """How often what others write meanwhile is embedded first; then its words have to do for now."""
+_TURN = 2.0
+"""Seconds that it waits for maintenance to end before it asks again."""
 _EMBEDDED_UNDER_LOCK = 0.05
 """Seconds of embedding for which others wait at the end; what is left is embedded soon after."""
 
@@ -126,8 +129,10 @@ class Switch:
         if self._until < head and not self._near:
             self._bring_in_line(beside, head, go_on)
         elif not self._settled:
-            beside.settle()
-            self._settled, self._near, self._rounds = True, False, 0
+            with self._core.alone(MAINTENANCE, _TURN) as alone:
+                if alone:  # else it asks again: both write what maintenance knows
+                    beside.settle()
+                    self._settled, self._near, self._rounds = True, False, 0
         else:
             beside.flush()
             at_usual_priority(partial(self._take, beside))

@@ -179,10 +179,9 @@ def delete_space(
 
 
 def _before(core: Core, wanted: Filter, reason: str, change: str | None) -> None:
-    """Make a restore point before a change of the memories of a filter, where there are any."""
+    """Make a restore point before a change of the memories of a filter, where there are many."""
     change = checked_change(change)
-    if core.store().find(wanted, limit=1):
-        points.before(core, reason, change)
+    points.before_many(core, core.store().find(wanted, limit=points.BULK + 1), reason, change)
 
 
 def _change_each(
@@ -274,8 +273,6 @@ def merge(
     keep, drop, change = check_id(keep, "keep"), check_id(drop, "drop"), checked_change(change)
     if keep == drop:
         raise Invalid("drop", "is the memory to keep itself; name another one")
-    existing(core.store(), [keep, drop])
-    points.before(core, "merge", change)
     with core.writing(actor, change) as write:
         if change and not fresh and (done := done_before(write.store, change)):
             return Changed(change, done)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from memdesk.answers import Changed
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from memdesk.store import Store
 
 _UNDOING = uuid.UUID("6d656d64-6573-5b00-8000-756e646f0000")
-_PAGE = 500
+_FIRST_PAGE, _PAGE = 20, 500
 _BATCH = 1000
 
 
@@ -35,8 +35,9 @@ def undo(core: Core, change: str | None, actor: str) -> Changed:
     change.
     """
     with core.writing(actor) as write:
-        change = check_id(change, "change") if change else _last_change(write.store)
-        touched = _touched(write.store, change)
+        store = write.store
+        change = _newest(store, check_id(change, "change")) if change else _last_change(store)
+        touched = _touched(store, change)
         write.change = undo_of(change)
         if len(touched) <= points.BULK:
             return _take_back(core, write, change, touched)
@@ -72,10 +73,10 @@ def _take_back(core: Core, write: Writing, change: str, ids: Sequence[str]) -> C
     done: set[str] = set()
     pairs: list[Pair] = []
     for memory, revisions in _histories(write.store, there):
-        if any(each.change == write.change for each in revisions):
-            done.add(memory.id)
-        elif prior := _prior(memory, revisions, change):
+        if prior := _prior(revisions, change):
             pairs.append((memory, prior))
+        elif _taken_back(revisions, change):
+            done.add(memory.id)
     if pairs:
         rewrite(core, write, pairs)
     done |= {before.id for before, _ in pairs}
@@ -91,18 +92,31 @@ def undo_of(change: str) -> str:
     return str(uuid.uuid5(_UNDOING, change))
 
 
-def _prior(memory: Memory, revisions: list[Memory], change: str) -> Memory | None:
-    """Return the state to write forward, or None where another change stands on top of `change`."""
+def _newest(store: Store, change: str) -> str:
+    """Return a change, or what brought it back last after it had been undone."""
+    while any(store.changed_by(undo_of(undo_of(change)))):
+        change = undo_of(undo_of(change))
+    return change
+
+
+def _prior(revisions: list[Memory], change: str) -> Memory | None:
+    """Return the state to write forward; None where something else stands on top of `change`.
+
+    And where the state before it is no longer kept.
+    """
     standing, undone = _layers(revisions)
-    if standing and standing[-1].change == change:
-        if len(standing) > 1:
-            return standing[-2]
-        # Without one before it, it made the memory, or what was before is no longer kept.
-        made = standing[0].created_at == standing[0].updated_at
-        return replace(memory, state=TRASHED) if made else None
-    if change == revisions[-1].change and change in undone:
+    if standing and standing[-1].after.change == change:
+        return standing[-1].prior
+    if change in undone and revisions[-1].change == change:
         return undone[change]
     return None
+
+
+def _taken_back(revisions: list[Memory], change: str) -> bool:
+    """Tell whether a change was undone, and nothing that was done to the memory since stands."""
+    standing, _ = _layers(revisions)
+    undone = [each.seq for each in revisions if each.change == undo_of(change)]
+    return bool(undone) and not (standing and standing[-1].after.seq > undone[-1])
 
 
 def _histories(store: Store, memories: Sequence[Memory]) -> Iterator[tuple[Memory, list[Memory]]]:
@@ -131,26 +145,38 @@ def _flagged_at_once(revisions: Sequence[Memory]) -> list[Memory]:
     return told
 
 
-def _layers(revisions: list[Memory]) -> tuple[list[Memory], dict[str, Memory]]:
-    """Return the revisions (oldest first) that still stand, and what each undo took away."""
-    standing: list[Memory] = []
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """What one change has made of a memory."""
+
+    prior: Memory | None
+    """The state without it: in the trash where it made the memory, None where that is not kept."""
+    after: Memory
+
+
+def _layers(revisions: list[Memory]) -> tuple[list[_Layer], dict[str, Memory]]:
+    """Return what still stands (oldest first), and what each undo took away."""
+    standing: list[_Layer] = []
     undone: dict[str, Memory] = {}
-    redone: dict[str, Memory] = {}
+    first = revisions[0]
+    made = first.created_at == first.updated_at
+    before = replace(first, state=TRASHED) if made else None
     for memory in revisions:
-        if standing and memory.change == undo_of(standing[-1].change):
-            undone[memory.change] = standing.pop()
-            redone[undo_of(memory.change)] = undone[memory.change]
-        elif memory.change in redone:
-            standing.append(replace(redone[memory.change], change=memory.change, seq=memory.seq))
+        top = standing[-1].after.change if standing else ""
+        if memory.change == undo_of(top):
+            undone[memory.change] = standing.pop().after
+        elif memory.change == top:
+            standing[-1] = replace(standing[-1], after=memory)
         else:
-            standing.append(memory)
+            standing.append(_Layer(before, memory))
+        before = memory
     return standing, undone
 
 
 def _last_change(store: Store) -> str:
-    """Return the change that wrote last of all that still stand."""
+    """Return the change that wrote last of all that still stand and can be taken back."""
     last: Memory | None = None
-    page = store.latest(_PAGE)
+    page = store.latest(_FIRST_PAGE)
     while page:
         for memory, top in _tops(store, page):
             if last and memory.seq < last.seq:
@@ -164,14 +190,10 @@ def _last_change(store: Store) -> str:
 
 
 def _tops(store: Store, memories: Sequence[Memory]) -> Iterator[tuple[Memory, Memory | None]]:
-    """Yield memories with the revision that stands on top of each; erased ones have none."""
-    # Only over an undo, whose id is a made one (RFC 9562), and over flags does something else stand.
-    covering = [
-        each
-        for each in memories
-        if uuid.UUID(each.change).version == 5 or each.actor == MAINTENANCE  # noqa: PLR2004
-    ]
-    histories = {each.id: revisions for each, revisions in _histories(store, covering)}
+    """Yield memories with the revision that stands on top of each; those without way back have none."""
+    changed = [each for each in memories if each.created_at != each.updated_at]
+    histories = {each.id: revisions for each, revisions in _histories(store, changed)}
     for memory in memories:
         standing, _ = _layers(histories.get(memory.id, [memory]))
-        yield memory, standing[-1] if standing and memory.state != TOMBSTONE else None
+        there = memory.state != TOMBSTONE and standing and standing[-1].prior
+        yield memory, standing[-1].after if there else None

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import timedelta
-from functools import partial
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from memdesk.errors import Invalid, NotFound
+from memdesk.lock import WriterLock
 from memdesk.memory import LIVE, REPLACED, TRASHED, now
-from memdesk.service import dating, erasing, indexing, points, writing
+from memdesk.service import backups, copying, dating, erasing, indexing, points, writing
 from memdesk.service.core import MAINTENANCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from memdesk.service.core import Core
 
@@ -48,13 +47,13 @@ def maintain(core: Core, keep_seconds: float, linger_seconds: float) -> bool:
             due = maintenance_due(core.store())
             if due:
                 _maintain_once(core, keep_seconds)
-            if due or indexing.embed_quietly(core):
+            if due or _embed(core):
                 idle_since = time.monotonic()
         return True
 
 
 def _maintain_once(core: Core, keep_seconds: float) -> None:
-    from memdesk.store import VERSION, lapsed, whole_check_due
+    from memdesk.store import VERSION, whole_check_due
     from memdesk.store import maintain as keep_up
     from memdesk.store.ballast import make_room
 
@@ -63,25 +62,30 @@ def _maintain_once(core: Core, keep_seconds: float) -> None:
     if store.stamp.is_of_older(VERSION):
         with core.writing(MAINTENANCE):  # says whose files these are from now on
             store = core.store()
-    at = now()
-    if sure := dating.believed(core.home, at):
+    if sure := dating.believed(core.home, now()):
         _drop_old(core, sure)
-    for ids in _chunks(lapsed(store, LIVE, expired=at)):
-        _if_still_due(writing.trash_expired, core, ids, MAINTENANCE, at)
     until = store.refresh().seq
     whole = whole_check_due(store)
     indexing.mend(core, whole=whole)
-    indexing.embed_quietly(core)
-    points.tidy(core)
+    _embed(core)
+    points.tidy(core, sure)
+    copying.sweep(core)
     keep_up(
         core.store(),
         core.locked,
         indexed=until,
         whole=whole,
         keep_seconds=keep_seconds,
-        scrubbed=partial(points.scrub, core, asked=True),
+        scrubbed=lambda: copying.sweep(core) and points.scrub(core, asked=True),
     )
     points.scrub(core, asked=False)
+    points.tidy(core, sure)  # what was rewritten shares no file with the store any more
+
+
+def _embed(core: Core) -> int:
+    """Embed what waits, until somebody wants to put another store in this one's place."""
+    restoring = WriterLock(core.home / f"{copying.LOCK}.lock", copying.LOCK)
+    return indexing.embed_quietly(core, lambda: not restoring.held())
 
 
 def _if_still_due(verb: Callable[..., object], *arguments: object) -> None:
@@ -93,14 +97,18 @@ def _if_still_due(verb: Callable[..., object], *arguments: object) -> None:
 
 
 def _drop_old(core: Core, at: datetime) -> None:
-    """Drop for good what was there for too long at a moment."""
+    """Drop for good what was there for too long at a moment, and put away what had expired."""
     from memdesk.store import lapsed
 
     trash = lapsed(core.store(), TRASHED, before=at - timedelta(days=TRASH_DAYS))
     for ids in _chunks(trash):
         _if_still_due(erasing.purge, core, ids, MAINTENANCE, None)
-    _drop_tombstones(core, at - timedelta(days=TOMBSTONE_DAYS))
+    # A backup brings back what was purged since, but for the tombstones.
+    backed_up = [datetime.fromisoformat(each.at) for each in backups.recorded(core.home)]
+    _drop_tombstones(core, min([at - timedelta(days=TOMBSTONE_DAYS), *backed_up]))
     _drop_revisions(core, at - timedelta(days=HISTORY_DAYS))
+    for ids in _chunks(lapsed(core.store(), LIVE, expired=at)):
+        _if_still_due(writing.trash_expired, core, ids, MAINTENANCE, at)
 
 
 def _drop_tombstones(core: Core, before: datetime) -> None:

@@ -4,6 +4,7 @@ from memdesk.store.beside import Beside, coming_count, drop_wish, wish
 from memdesk.store.lapsed import (
     drop_revisions,
     drop_tombstones,
+    erased,
     lapsed,
     old_revisions,
     old_tombstones,
@@ -32,6 +33,7 @@ __all__ = [
     "drop_revisions",
     "drop_tombstones",
     "drop_wish",
+    "erased",
     "indexed_until",
     "lapsed",
     "maintain",

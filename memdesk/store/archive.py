@@ -107,6 +107,8 @@ class Copy:
         return copy
 
     def _check(self) -> None:
+        if self.stamp.dims < 1:
+            raise Invalid("copy", f"its vectors would have {self.stamp.dims} numbers")
         wanted = {MEMORIES: schema.MEMORIES, HISTORY: schema.HISTORY}
         wanted[PASSAGES] = schema.passages(self.stamp.dims)
         for part in PARTS:

@@ -65,7 +65,7 @@ def _write(store: Store, stamp: Stamp) -> None:
 
 def _drop(home: Path, name: str) -> None:
     """Drop a table in one step: a half of one must never be taken for the whole."""
-    aside = home / f"{name}.dropped-{time.time_ns()}"
+    aside = home / f"{name}.lance.dropped-{time.time_ns()}"
     with wrapped(name):
         try:
             (home / f"{name}.lance").rename(aside)

@@ -2,7 +2,8 @@
 
 The new store lies whole and flushed in `.restoring`. A journal names what goes and what comes, and
 is on the disk before anything moves. `store.json` goes first and comes last: until it has gone the
-old store stands, and the journal is void; from then on whoever opens the folder finishes the work.
+old store stands, and the journal is void; from then on whoever opens the folder finishes the work,
+or, where what was to come is gone, takes the old store back.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ def finish(home: Path) -> None:
     if plan is None:
         return
     try:
-        (_give_up if _stands(home, plan) else _move)(home, plan)
+        if not _stands(home, plan):
+            (_move if _is_whole(home, plan) else _go_back)(home, plan)
+        _give_up(home, plan)
         flush_folder(home)
         (home / JOURNAL).unlink()
         flush_folder(home)
@@ -100,27 +103,50 @@ def finish(home: Path) -> None:
 def _begin(home: Path, plan: _Plan) -> None:
     """Move the old store's `store.json` away: from here on the new one counts."""
     if plan.aside:
-        aside = home / plan.aside
-        aside.mkdir(mode=0o700, parents=True)
-        write_json(aside / POINT, plan.point)
-        flush_folder(aside.parent)
-        flush_folder(home)
+        _make_aside(home, plan)
         if FILE in plan.going:
-            _rename(home / FILE, aside / FILE)
+            _rename(home / FILE, home / plan.aside / FILE)
+            flush_folder(
+                home / plan.aside
+            )  # no table may be there before it, whatever the disk does
+            flush_folder(home)
+
+
+def _make_aside(home: Path, plan: _Plan) -> None:
+    aside = home / plan.aside
+    aside.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_json(aside / POINT, plan.point)
+    flush_folder(aside.parent)
+    flush_folder(home)
 
 
 def _stands(home: Path, plan: _Plan) -> bool:
     """Tell whether the old store is still there as it was."""
-    return FILE in plan.going and not (home / plan.aside / FILE).exists()
+    return FILE in plan.going and not any(_has_gone(home, plan, name) for name in plan.going)
+
+
+def _has_gone(home: Path, plan: _Plan, name: str) -> bool:
+    return (home / plan.aside / name).exists()
+
+
+def _has_come(home: Path, plan: _Plan, name: str) -> bool:
+    still_old = name in plan.going and not _has_gone(home, plan, name)
+    return (home / name).exists() and not still_old
+
+
+def _is_whole(home: Path, plan: _Plan) -> bool:
+    """Tell whether all that is to come is there still."""
+    return all((home / NEW / name).exists() or _has_come(home, plan, name) for name in plan.coming)
 
 
 def _move(home: Path, plan: _Plan) -> None:
     """Move what has not been moved yet: first all that goes, then what comes, `store.json` last."""
     aside, new = home / plan.aside, home / NEW
-    for name in plan.going:
-        if not (aside / name).exists():
-            _rename(home / name, aside / name)
     if plan.aside:
+        _make_aside(home, plan)
+        for name in plan.going:
+            if not (aside / name).exists():
+                _rename(home / name, aside / name)
         flush_folder(aside)
     flush_folder(home)
     for name in reversed(plan.coming):
@@ -128,14 +154,25 @@ def _move(home: Path, plan: _Plan) -> None:
             _rename(new / name, home / name)
 
 
+def _go_back(home: Path, plan: _Plan) -> None:
+    """Take the old store back, `store.json` last."""
+    (home / NEW).mkdir(mode=0o700, exist_ok=True)
+    for name in plan.coming:
+        if _has_come(home, plan, name):
+            _rename(home / name, home / NEW / name)
+    for name in reversed(plan.going):
+        if _has_gone(home, plan, name):
+            _rename(home / plan.aside / name, home / name)
+
+
 def _rename(old: Path, new: Path) -> None:
     old.rename(new)
 
 
 def _give_up(home: Path, plan: _Plan) -> None:
-    """Let the old store stand: nothing of it has moved."""
+    """Remove the point of a store that stands after all."""
     aside = home / plan.aside
-    if aside.is_dir() and {path.name for path in aside.iterdir()} <= {POINT}:
+    if plan.aside and aside.is_dir() and {path.name for path in aside.iterdir()} <= {POINT}:
         shutil.rmtree(aside)
 
 
@@ -149,7 +186,8 @@ def _read(home: Path) -> _Plan | None:
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise StoreError(
             f"{home / JOURNAL}, the plan of a restore that was cut short, cannot be read ({error}); "
-            f"what was there before is in the folder {home} or in its points"
+            f"what was there before is in the folder {home} or in its points: move that file away, and "
+            "if memories are missing then, memdesk backup list and memdesk backup restore POINT"
         ) from error
 
 

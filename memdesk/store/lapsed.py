@@ -26,6 +26,12 @@ def lapsed(
     ]
 
 
+def erased(store: Store) -> dict[str, int]:
+    """Return the tombstones' sequence numbers by their ids."""
+    rows = store.memories.rows(equals("state", TOMBSTONE), columns=["id", "seq"])
+    return {str(row["id"]): int(row["seq"]) for row in rows.to_pylist()}
+
+
 def old_tombstones(store: Store, before: datetime) -> bool:
     """Tell whether there are tombstones from before a moment."""
     return bool(lapsed(store, TOMBSTONE, before=before))

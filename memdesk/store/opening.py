@@ -43,12 +43,10 @@ def open_store(
     """
     with wrapped(str(home)):
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if exchange.under_way(home):
-        with locked():
-            exchange.finish(home)
-    stamp = read_stamp(home, VERSION)
+    stamp = None if exchange.under_way(home) else read_stamp(home, VERSION)
     if stamp is None:
         with locked():
+            exchange.finish(home)  # also one that has begun since, and was killed
             stamp = read_stamp(home, VERSION) or _make(home, memdesk, model)
     renewed: tuple[str, ...] = ()
     if stamp.is_earlier:
@@ -59,6 +57,8 @@ def open_store(
             store.repaired = renewed
             return store
     with locked():
+        exchange.finish(home)
+        stamp = read_stamp(home, VERSION) or stamp
         repaired = _mended(home, stamp)
         store = Store(home, stamp)
     store.repaired = (*renewed, *repaired)

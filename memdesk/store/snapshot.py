@@ -15,7 +15,7 @@ import warnings
 from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +28,7 @@ from memdesk.store.stamp import FILE as STAMP
 from memdesk.store.table import LOOP, Table, connect, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping, Sequence
 
 FOLDER = "points"
 ABOUT = "point.json"
@@ -70,6 +69,8 @@ class About:
     """The id of the change it was made before, where that is known."""
     due: bool = False
     """Whether words that had been purged before may still be in its files."""
+    clean: int = 0
+    """The sequence number up to which its files are free of what was purged."""
     trouble: str = ""
     """Why purged words could not be taken out of it; empty while they could."""
 
@@ -143,7 +144,9 @@ class _Needed:
 
     def __contains__(self, path: Path) -> bool:
         if path.parent.name == "_indices":  # a manifest need not name the files of an index
-            return uuid.UUID(path.name).bytes in self._manifest
+            with suppress(ValueError):  # what a file manager has put there is no index
+                return uuid.UUID(path.name).bytes in self._manifest
+            return False
         return path in self._parts or path.name.encode() in self._manifest
 
 
@@ -192,7 +195,8 @@ def finished(
         seq, memories = _looked_through(making)
         with wrapped(str(making)):
             about = replace(_told(making), at=at.isoformat(), reason=reason, kept=kept)
-            about = replace(about, change=change, seq=seq, memories=memories)
+            clean = 0 if about.due else seq
+            about = replace(about, change=change, seq=seq, memories=memories, clean=clean)
             write_json(making / ABOUT, asdict(about))
             Flusher(making).flush()
             name = name_of(at, reason)
@@ -244,7 +248,8 @@ def points(home: Path) -> dict[str, About | None]:
     found: dict[str, About | None] = {}
     for name in sorted(_names(home), reverse=True):
         try:
-            found[name] = _told(home / FOLDER / name)
+            about = _told(home / FOLDER / name)
+            found[name] = about if datetime.fromisoformat(about.at).tzinfo else None
         except (OSError, ValueError, TypeError):
             found[name] = None
     return found
@@ -300,20 +305,27 @@ def sweep(home: Path) -> None:
 # Purged words
 
 
-def scrub(home: Path, name: str, erased: set[str]) -> None:
+def any_unfinished(home: Path) -> bool:
+    """Tell whether a point is being made, or was by somebody who was killed: it is in no list yet."""
+    return any((home / FOLDER).glob(f"{_MAKING}*"))
+
+
+def scrub(home: Path, name: str, erased: Mapping[str, int]) -> None:
     """Take the words of erased memories out of the files of a restore point.
 
-    `erased` is the ids of the store's tombstones. What cannot be cleaned is left as it is, and says
+    `erased` is the store's tombstones: ids with sequence numbers. What cannot be cleaned is left as it is, and says
     so. Nobody else may change points meanwhile.
     """
     about, folder, trouble, left = points(home).get(name), home / FOLDER / name, "", None
     try:
-        left = _scrub(folder, erased, always=about is None or about.due)
+        left = _scrub(folder, set(erased), always=about is None or about.due)
     except (StoreError, OSError) as error:
         trouble = str(error)[:200]
-    if about is not None and (left is not None or trouble != about.trouble):
+    if about is not None:
         memories = about.memories if left is None else left
-        after = replace(about, trouble=trouble, due=bool(trouble), memories=memories)
+        clean = about.clean if trouble else max(erased.values(), default=about.clean)
+        after = replace(about, trouble=trouble, due=bool(trouble), memories=memories, clean=clean)
+    if about is not None and after != about:
         with suppress(OSError):
             write_json(folder / ABOUT, asdict(after))
 

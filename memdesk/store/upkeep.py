@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 COMMITS = 32
 """Commits after which a table is compacted: each costs a search about 0.4 ms until then."""
+_MOST_COMMITS = 4 * COMMITS
 _FRAGMENT_BYTES, _ROW_BYTES = 400, 800
 """What a fragment takes in each manifest, and a row of `memories` in its fragment, about."""
 _COMING_COMMITS = 4 * COMMITS
@@ -72,11 +73,14 @@ class Done:
     """The sequence number up to which each passages table is known to be whole and on the disk."""
     checked: float = 0.0
     """When every memory was last looked for in the passages, not only the newest."""
+    scrubbed: int = 0
+    """The wish for a scrub, by its time, that the tables have had: others may still keep it up."""
 
 
 def _read(home: Path) -> Done:
     try:
-        return Done(**json.loads((home / MAINTAINED).read_text(encoding="utf-8")))
+        done = Done(**json.loads((home / MAINTAINED).read_text(encoding="utf-8")))
+        return replace(done, at=float(done.at), checked=float(done.checked))
     except (OSError, ValueError, TypeError):
         return Done()
 
@@ -115,10 +119,14 @@ def _coming_due(store: Store, done: Done) -> bool:
 def maintenance_due(store: Store) -> bool:
     """Tell whether enough was written, or enough time has passed, for maintenance to pay."""
     done = _read(store.home)
-    if _scrub_asked(store):
+    asked = _scrub_asked(store)
+    if asked not in (0, done.scrubbed):
         return True
-    if not done.clean and _past(done.at, KEEP_SECONDS):
+    if (asked or not done.clean) and _past(done.at, KEEP_SECONDS):
         return True
+    with contextlib.suppress(FileNotFoundError):  # another store is being put in its place
+        if _past(done.at or (store.home / STAMP).stat().st_mtime, _DAY):  # trash ages unwritten
+            return True
     return _coming_due(store, done) or any(_due(store, table, done) for table in _tables(store))
 
 
@@ -126,12 +134,14 @@ def _due(store: Store, table: Table, done: Done) -> bool:
     """Tell whether so much was committed to a table that compacting it pays.
 
     A compaction writes all rows of a table without a vector index; a commit writes a manifest with
-    all fragments since. Both together are least when there are as many commits in between.
+    all fragments since. Both together are least when there are as many commits in between; but a
+    memory that is looked for by its id costs 35 ms more after 200 of them.
     """
     commits = table.version - _seen(done, table)
     if commits < COMMITS or table.name == store.passages.name:
         return commits >= COMMITS
-    return commits >= math.isqrt(2 * table.count() * _ROW_BYTES // _FRAGMENT_BYTES)
+    cheapest = math.isqrt(2 * table.count() * _ROW_BYTES // _FRAGMENT_BYTES)
+    return commits >= min(cheapest, _MOST_COMMITS)
 
 
 def _seen(done: Done, table: Table) -> int:
@@ -199,7 +209,7 @@ def _maintain(
     settled = keep_seconds == 0 or _past(done.at, keep_seconds)
     idle = all(table.version == done.versions.get(table.name) for table in _tables(store))
     asked = _scrub_asked(store)
-    scrubbing = asked > 0
+    scrubbing = asked not in (0, done.scrubbed)
     if scrubbing:
         with locked():
             asked = _scrub_asked(store)
@@ -208,20 +218,12 @@ def _maintain(
     for table in _tables(store):
         if table not in later:
             renew(table, keep_seconds)
-            _sweep(table.path)
+            _sweep(table.path, older=_LEFTOVER_SECONDS)
     _complete(store)
     trained = _train(store.passages, store.stamp.dims, done.trained, anew=scrubbing)
     if coming := (scrubbing or _coming_due(store, done)) and coming_table(store):
         trained = _keep_coming(coming, trained, keep_seconds, anew=scrubbing)
-    with locked():
-        strays = _strays(store, older=0 if scrubbing else _WEEK)
-    for folder in strays:
-        shutil.rmtree(folder, ignore_errors=True)
-    if scrubbing and keep_seconds == 0:
-        for table in _tables(store):
-            renew(table, keep_seconds)  # the replaced indexes are old versions only now
-    for table in _tables(store):
-        table.flush(always=True)
+    _clean(store, locked, keep_seconds, scrubbing=scrubbing)
     now = Done(
         at=time.time(),
         versions=_versions(store, coming or None) | {t.name: _seen(done, t) for t in later},
@@ -229,10 +231,34 @@ def _maintain(
         trained=trained,
         indexed={store.passages.name: indexed},
         checked=time.time() if whole else done.checked,
+        scrubbed=asked,
     )
     write_json(store.home / MAINTAINED, asdict(now))
     ballast.keep(store.home)
     return asked
+
+
+def _clean(
+    store: Store,
+    locked: Callable[[], contextlib.AbstractContextManager[None]],
+    keep_seconds: float,
+    *,
+    scrubbing: bool,
+) -> None:
+    """Remove the tables that nothing needs, and in a scrub every file that no version has."""
+    with locked():
+        strays = _strays(store, older=0 if scrubbing else _WEEK)
+        for table in _tables(store) if scrubbing else ():  # now nobody else writes to these
+            renew(table, keep_seconds, alone=True)
+            _sweep(table.path, older=0)
+        if coming := scrubbing and coming_table(store):
+            with contextlib.suppress(RuntimeError, ValueError, OSError):  # it is being dropped
+                renew(coming, 0, alone=True)  # only the switch reads it, which asks again
+                _sweep(coming.path, older=0)
+    for folder in strays:
+        shutil.rmtree(folder, ignore_errors=True)
+    for table in _tables(store):
+        table.flush(always=True)
 
 
 def _rewrite(store: Store) -> None:
@@ -253,11 +279,9 @@ def _keep_coming(
     """Keep the table of a coming model small as it grows; return what its indexes are trained on."""
     try:
         compact(table, keep_seconds)
-        _sweep(table.path)
+        _sweep(table.path, older=_LEFTOVER_SECONDS)
         dims = LOOP.run(table.lance.schema()).field("vector").type.list_size
         trained = _train(table, dims, trained, anew=anew)
-        if anew:
-            renew(table, keep_seconds)  # the replaced indexes are old versions only now
     except (RuntimeError, ValueError, OSError) as error:  # the change was given up: it is dropped
         log.info("maintenance of %s gave way: %s", table.name, str(error)[:200])
     return trained
@@ -338,10 +362,10 @@ def _age(path: Path) -> float:
     return time.time() - path.stat().st_mtime
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed writers left: LanceDB never does (LANCEDB.md §4)."""
+def _sweep(folder: Path, older: float) -> None:
+    """Remove what killed writers left so many seconds ago: LanceDB never does (LANCEDB.md §4)."""
     for pattern in ("**/.tmp*", "**/*.manifest#*"):
         for path in folder.glob(pattern):
             with contextlib.suppress(OSError):
-                if _age(path) > _LEFTOVER_SECONDS:
+                if _age(path) >= older:
                     path.unlink()

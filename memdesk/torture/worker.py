@@ -51,7 +51,8 @@ _ASKED_AGAIN = 0.7
 """How many of the changes that a killed process left open its successor asks again."""
 _SEVERAL = 5
 _LISTED = 50
-_GONE = "the daemon went away before it answered"
+_KILLED = ("the daemon went away", "the daemon has gone")
+"""What a caller is told whose daemon was killed, by us: it may be done or not, and nothing is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +84,15 @@ def over(folder: Path) -> Path:
 
 
 def work(orders: Orders, service: Service) -> int:
-    """Work until the time is over; return the exit code."""
+    """Work until the time is over, or whoever started this is gone; return the exit code."""
     if hasattr(faulthandler, "register"):  # not on Windows
         faulthandler.register(signal.SIGUSR1)
     worker = Worker(orders, service)
     if not worker.open():
         return 1
     worker.ask_again()
-    while not over(orders.folder).exists():
+    supervisor = os.getppid()
+    while not over(orders.folder).exists() and os.getppid() == supervisor:
         worker.step()
     with contextlib.suppress(MemdeskError):
         service.close()
@@ -158,7 +160,8 @@ class Worker:
         except Cancelled:
             outcome = {"cut": True}
         except Exception as error:  # noqa: BLE001 (as above)
-            outcome = {"cut": True} if _GONE in str(error) else {"error": _sentence(error)}
+            killed = any(words in str(error) for words in _KILLED)
+            outcome = {"cut": True} if killed else {"error": _sentence(error)}
             if not isinstance(error, Broken | MemdeskError):
                 traceback.print_exc()
         self._ledger.say({"n": line["n"], **outcome})
