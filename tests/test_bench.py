@@ -212,7 +212,7 @@ def test_a_benchmark_that_breaks_does_not_stop_the_others(
 def test_an_unknown_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
     """It names those that there are."""
     assert program.main(["sped"]) == 2
-    assert "{recall,speed,tui}" in capsys.readouterr().err
+    assert "{growth,recall,speed,tui}" in capsys.readouterr().err
 
 
 def test_the_help_says_what_each_benchmark_measures(capsys: pytest.CaptureFixture[str]) -> None:
@@ -261,7 +261,7 @@ def test_a_direct_server_has_no_daemon(home: Path, monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have hosts start a server that answers what it is asked, and talks in between."""
-    monkeypatch.setattr(session, "command", lambda: [sys.executable, "-c", SERVER])
+    monkeypatch.setattr(session, "command", lambda **_: [sys.executable, "-c", SERVER])
 
 
 @pytest.mark.usefixtures("answering")

@@ -86,6 +86,7 @@ ALLOWED = frozenset(
         "memdesk",
         "memdesk.link",
         "memdesk.link.address",
+        "memdesk.link.host",
         "memdesk.link.start",
         "memdesk.link.visit",
         "memdesk.shim",

@@ -36,8 +36,20 @@ _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
     "torture",
     example="memdesk torture --kill\nmemdesk torture --kill --processes 16 --seconds 1800",
 )
-@click.option("--processes", type=click.IntRange(1, 256), default=8, show_default=True)
-@click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True)
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    default=8,
+    show_default=True,
+    help="How many there are at once.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1),
+    default=60.0,
+    show_default=True,
+    help="How long they work.",
+)
 @click.option("--kill", is_flag=True, help="Kill -9 some of them at random, all the time.")
 @click.option("--keep", metavar="TIME", default="5s", show_default=True, help="Readers' margin.")
 @click.option("--store", metavar="FOLDER", help="Make the throw-away store in this folder.")
@@ -94,7 +106,7 @@ def torture(
 @click.argument("slots", type=int)
 @click.argument("seed", type=int)
 @click.argument("keep", type=float)
-@click.option("--words", is_flag=True)
+@click.option("--words", is_flag=True, help="Without the embedding model.")
 @pass_desk
 def torture_worker(desk: Desk, /, *, words: bool, **orders: Any) -> None:
     """Be one of the processes of `torture`."""
