@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-CUTS = int(os.environ.get("MEMDESK_POWER_CUTS", "10"))
+CUTS = int(os.environ.get("MEMDESK_POWER_CUTS", "5"))
 """Cuts for each seed; some hundreds find what is rare."""
 SEEDS = (1, 2, 3, 4)
 _STEPS = 40
