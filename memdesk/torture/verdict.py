@@ -232,6 +232,10 @@ def _settle(service: Service, home: Path, keep: float) -> None:
         time.sleep(keep + 0.5)
 
 
+_AMONG = 50
+"""Hits among which a word must be: what is nearer in meaning to a word that means nothing may come first."""
+
+
 def _search(service: Service, store: Store, told: list[Slot], verdict: Verdict) -> None:
     """Look whether search has every live memory, none twice, and nothing that was erased."""
     missing, stale = store.unindexed(0)
@@ -248,7 +252,7 @@ def _search(service: Service, store: Store, told: list[Slot], verdict: Verdict) 
         if time.monotonic() > until:
             return
         verdict.sought += 1
-        hits = service.recall(memo.token, limit=5, floor=0.0).hits
+        hits = service.recall(memo.token, limit=_AMONG, floor=0.0).hits
         there = [hit.memory.id for hit in hits if memo.token in hit.memory.text]
         assert memo.now
         if memo.now.state == LIVE and there != [memo.id]:
