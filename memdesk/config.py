@@ -66,13 +66,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     return Settings(home, config_file, logs, **checked)
 
 
-def usual(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Return where things are kept, with nothing that `config.toml` says; creates nothing."""
-    return Settings(*_folders(environ))
-
-
 def places(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Return where everything is, whatever the settings' file says; raises `Invalid`."""
+    """Return where everything is, whatever `config.toml` says; creates nothing, raises `Invalid`."""
     return Settings(*_folders(environ))
 
 

@@ -144,8 +144,8 @@ def test_without_a_terminal(home: Home) -> None:
 
 
 def test_it_follows_the_window(home: Home) -> None:
-    """A window that is made larger or smaller is filled again."""
-    with on_desk(home) as desk:
+    """A window that is made larger or smaller is filled again, whatever size a shell has exported."""
+    with on_desk(home, COLUMNS="80", LINES="24") as desk:
         desk.shows("Nothing remembered yet.")
         desk.resize(140, 40)
         desk.until(lambda: "╭─ Browse" in desk.text and "New" in desk.lines[-1])

@@ -72,12 +72,12 @@ class _Visit:
     def settings(self) -> tuple[Settings, Finding | None]:
         """The settings, or what can be told without them and why they cannot be used."""
         from memdesk.answers import Finding
-        from memdesk.config import usual
+        from memdesk.config import places
 
         try:
             return self._desk.settings, None
         except Invalid as error:
-            where = usual()  # where even that is none, the error tells what to do
+            where = places()  # where even that is none, the error tells what to do
             mend = "mend that line: until then nothing of memdesk starts"
             return where, Finding("settings", "problem", str(error), mend)
 

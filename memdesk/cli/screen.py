@@ -39,6 +39,7 @@ def show(desk: Desk) -> int:
     desk.stays = True
     # Read when Textual is imported.
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    _follow_the_window()
     home, logs = private_folder(desk.settings.home), private_folder(desk.settings.logs)
     with _quiet(logs / LOG):
         from memdesk.tui.app import MemdeskApp
@@ -59,6 +60,12 @@ def show(desk: Desk) -> int:
     if app.ended_by:
         say(app.ended_by)
     return app.return_code or 0
+
+
+def _follow_the_window() -> None:
+    """Have the terminal asked for its size: variables (readline exports them) do not change with it."""
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
 
 
 @contextlib.contextmanager

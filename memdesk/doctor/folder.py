@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memdesk.answers import Finding
-from memdesk.doctor.processes import role_of
+from memdesk.doctor.processes import STOPPED, role_of
 from memdesk.doctor.rounds import GOOD, NOTE, PROBLEM, WARNING, Check, size_words, time_words
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ _SYNCED = (
     ),
     *(("cloudstorage", "a cloud drive"), ("nextcloud", "Nextcloud"), ("pcloud", "pCloud")),
 )
-_STOPPED = ("stopped", "tracing-stop")
 
 
 def checks(case: Case) -> Iterator[Check]:
@@ -265,7 +264,7 @@ def _lock(file: Path) -> Iterator[Finding]:
     held = max(0.0, time.time() - since)
     who = f"process {pid}{command} for {time_words(held)}"
     end = f"kill {pid}: what was acknowledged stays"
-    if state in _STOPPED:
+    if state in STOPPED:
         words = f"{name}.lock is held by a process that is stopped, {who}: all others wait"
         yield Finding("locks", PROBLEM, words, f"let it go on with kill -CONT {pid}, or {end}")
     elif name == "write" and held > _LONG_HELD:

@@ -36,7 +36,7 @@ _LONG_MAINTENANCE = 3600.0
 _MUCH_MEMORY = 1e9
 _SLOW_ANSWER = 1.0
 _INIT = ("systemd", "init", "launchd", "explorer.exe")
-_STOPPED = ("stopped", "tracing-stop")
+STOPPED = ("stopped", "tracing-stop")
 _LOG_BYTES = 1 << 20
 
 
@@ -150,7 +150,7 @@ def processes(home: Path) -> list[Process]:
                 role,
                 max(0.0, time.time() - told["create_time"]),
                 orphan=role == "mcp" and _alone(process),
-                stopped=told["status"] in _STOPPED,
+                stopped=told["status"] in STOPPED,
             )
         )
     return found

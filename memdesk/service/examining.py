@@ -178,7 +178,7 @@ def _model(core: Core) -> Iterator[Finding]:
     stamp = core.store().stamp
     if core.trouble:
         yield Finding("model", _WARNING, core.trouble, "memdesk model list shows those there are")
-    coming = getattr(stamp, "coming", "")
+    coming = stamp.coming
     if coming:
         yield Finding("model", _NOTE, f"vectors of {coming} are being made beside {stamp.model}'s")
     else:

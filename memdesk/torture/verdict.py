@@ -82,7 +82,7 @@ def judge(
         store = service._core.store()  # noqa: SLF001 (rows are counted where nobody hides any)
         _memories(service, store, told, verdict)
         _settle(service, home, keep or 0.0)
-        _search(service, store, told, verdict)
+        _search(home, store, told, verdict)
         if keep is not None:
             verdict.size, verdict.payload = size(home), _payload(store, folder / "payload")
     except MemdeskError as error:
@@ -232,12 +232,13 @@ def _settle(service: Service, home: Path, keep: float) -> None:
         time.sleep(keep + 0.5)
 
 
-_AMONG = 50
-"""Hits among which a word must be: what is nearer in meaning to a word that means nothing may come first."""
+def _search(home: Path, store: Store, told: list[Slot], verdict: Verdict) -> None:
+    """Look whether search has every live memory, none twice, and nothing that was erased.
 
+    By words alone: what is nearer in meaning to a word that means nothing would come before it.
+    """
+    from memdesk.service import Service
 
-def _search(service: Service, store: Store, told: list[Slot], verdict: Verdict) -> None:
-    """Look whether search has every live memory, none twice, and nothing that was erased."""
     missing, stale = store.unindexed(0)
     verdict.losses += [f"search does not have memory {id}" for id in missing]
     verdict.losses += [f"search has memory {id} as it no longer is" for id in stale]
@@ -246,13 +247,19 @@ def _search(service: Service, store: Store, told: list[Slot], verdict: Verdict) 
         f"search has the passage {key} {n} times" for key, n in keys.items() if n > 1
     ]
     memos = [memo for slot in told for memo in slot.memos.values() if memo.certain]
+    with contextlib.closing(Service(home, None, background=False)) as service:
+        _words(service, memos, verdict)
+
+
+def _words(service: Service, memos: list[Memo], verdict: Verdict) -> None:
+    """Ask for the own words of some memories."""
     chance = random.Random(len(memos))  # noqa: S311 (a sample)
     until = time.monotonic() + _SEEKS_FOR
     for memo in chance.sample(memos, min(_SOUGHT, len(memos))):
         if time.monotonic() > until:
             return
         verdict.sought += 1
-        hits = service.recall(memo.token, limit=_AMONG, floor=0.0).hits
+        hits = service.recall(memo.token, limit=5, floor=0.0).hits
         there = [hit.memory.id for hit in hits if memo.token in hit.memory.text]
         assert memo.now
         if memo.now.state == LIVE and there != [memo.id]:

@@ -177,7 +177,7 @@ class Worker:
             self._find(memo.token, memo.id, live=memo.now.state == LIVE)
 
     def _find(self, token: str, id: str, *, live: bool) -> None:
-        found = self._service.recall(token, limit=_LISTED, floor=0.0)
+        found = self._service.recall(token, limit=5, floor=0.0)
         ids = [hit.memory.id for hit in found.hits]
         if live and id not in ids:
             raise Broken(f"search does not find {id}, whose save was acknowledged")
