@@ -138,7 +138,7 @@ def mend(core: Core, *, whole: bool = False) -> None:
     from memdesk.store import indexed_until
 
     store = core.store()
-    since = 0 if whole else indexed_until(store)
+    since = 0 if whole or not _in_line(core, store) else indexed_until(store)
     missing, stale = store.unindexed(since)
     wanted = sorted({*missing, *stale})
     core.behind = len(wanted) > _BATCH
@@ -153,6 +153,18 @@ def mend(core: Core, *, whole: bool = False) -> None:
     core.behind = False
     if wanted:
         log.warning("search was behind: %d indexed anew", len(wanted))
+
+
+def _in_line(core: Core, store: Store) -> bool:
+    """Tell whether search has every memory, as far as counting tells.
+
+    A purge or a reindex that a crash cut short has taken memories out that are not new.
+    """
+    if store.in_line():
+        return True
+    with core.locked():  # not in the midst of somebody's write
+        store.refresh()
+        return store.in_line()
 
 
 def _take_over(store: Store, memories: Sequence[Memory]) -> None:

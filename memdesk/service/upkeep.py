@@ -68,6 +68,8 @@ def _maintain_once(core: Core, keep_seconds: float) -> None:
     whole = whole_check_due(store)
     indexing.mend(core, whole=whole)
     _embed(core)
+    if core.closing.is_set():
+        return  # what was not looked at must not be noted as whole
     points.tidy(core, sure)
     copying.sweep(core)
     keep_up(

@@ -13,6 +13,7 @@ from memdesk.store.durable import Flusher
 from memdesk.store.filters import both, equals, one_of
 from memdesk.store.manifest import looks_torn
 from memdesk.store.opening import create_tables
+from memdesk.store.schema import NOT_ERASED, ONE_A_MEMORY
 from memdesk.store.stamp import Stamp, passages_of, write_stamp
 from memdesk.store.store import Store
 from memdesk.store.table import wrapped
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memdesk.store.schema import PassageRow
-
-_ONE_A_MEMORY = "ordinal = 0"
-"""The passage that every memory has exactly one of."""
 
 
 def wish(store: Store, name: str, fingerprint: str) -> None:
@@ -54,8 +52,8 @@ def drop_wish(store: Store) -> None:
 def coming_count(store: Store) -> tuple[int, int]:
     """Return how many memories the coming model has embedded, and how many there are."""
     table = coming_table(store)
-    total = store.memories.count(f"state <> '{TOMBSTONE}'")
-    return (min(table.count(_ONE_A_MEMORY), total) if table else 0), total
+    total = store.memories.count(NOT_ERASED)
+    return (min(table.count(ONE_A_MEMORY), total) if table else 0), total
 
 
 def _write(store: Store, stamp: Stamp) -> None:
@@ -102,7 +100,7 @@ class Beside:
 
     def count(self) -> int:
         """Return how many memories are there."""
-        return self._store.passages.count(_ONE_A_MEMORY)
+        return self._store.passages.count(ONE_A_MEMORY)
 
     def differing(self, since: int, until: int, *, erased: bool) -> list[str]:
         """Return the ids of memories that are not there as they are, or should not be there.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from memdesk.memory import Memory, Source
+from memdesk.memory import TOMBSTONE, Memory, Source
 from memdesk.store.engine import pa
 
 if TYPE_CHECKING:
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from memdesk.passages import Embedded, Passage
+
+NOT_ERASED = f"state <> '{TOMBSTONE}'"
+"""The condition of memories that search has passages of."""
+ONE_A_MEMORY = "ordinal = 0"
+"""The condition of the passage that every memory has exactly one of."""
 
 _TIME = pa.timestamp("us", tz="UTC")
 _WORDS = pa.list_(pa.string())

@@ -255,13 +255,17 @@ class Store:
         found = self.passages.rows("embedded = false", columns=columns, limit=limit)
         return [(memory, Passage(*parts)) for memory, *parts in _columns(found, columns)]
 
+    def in_line(self) -> bool:
+        """Tell whether search has as many memories as there are, which costs less than `unindexed`."""
+        return self.passages.count(schema.ONE_A_MEMORY) == self.memories.count(schema.NOT_ERASED)
+
     def unindexed(self, since: int, until: int | None = None) -> tuple[list[str], list[str]]:
         """Return (missing, stale): memories that search has not as they are, and those it should not have.
 
         Only revisions after the sequence number `since` are looked at, and up to `until`.
         """
         span = f"seq > {since}" + ("" if until is None else f" AND seq <= {until}")
-        memories = self.memories.rows(f"{span} AND state <> 'tombstone'", columns=["id", "seq"])
+        memories = self.memories.rows(f"{span} AND {schema.NOT_ERASED}", columns=["id", "seq"])
         passages = self.passages.rows(span, columns=["memory", "seq"])
         wanted = set(_columns(memories, ["id", "seq"]))
         indexed = set(_columns(passages, ["memory", "seq"]))
