@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeEmbedder
+from tortured import worked_on
 
 from memdesk.memory import Draft, Edit
 from memdesk.service import Service
 from memdesk.torture import deeds, texts
 from memdesk.torture.ledger import read_tail
 from memdesk.torture.verdict import Verdict, judge
-from memdesk.torture.worker import MIX, UPKEEP, Orders, Worker, ledger
+from memdesk.torture.worker import MIX, Orders, Worker, ledger
 
 ALL = os.environ.get("MEMDESK_KILLS", "") == "all"
 """Whether to kill at every point there is, and not at a handful of them."""
@@ -145,18 +146,7 @@ def opened(home: Path) -> Service:
 @pytest.fixture(scope="session")
 def worked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a store in which every kind of change was made."""
-    folder = tmp_path_factory.mktemp("kills")
-    (folder / "home").mkdir(mode=0o700)
-    service = opened(folder / "home")
-    with pytest.MonkeyPatch.context() as patch:
-        for verb in UPKEEP:
-            patch.delitem(MIX, verb)
-        worker = Worker(Orders(folder, 0, 1, SEED, keep=0.0), service)
-        assert worker.open()
-        for _ in range(60):
-            worker.step()
-    service.close()
-    return folder
+    return worked_on(tmp_path_factory.mktemp("kills"), opened, seed=SEED, steps=60)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import pytest
 from cli_runner import Cli
 from daemon_home import until
 from fakes import FakeEmbedder
+from tortured import worked_on
 
 from memdesk.memory import LIVE, TRASHED, content_hash, new_id
 from memdesk.service import Service
@@ -26,7 +27,7 @@ from memdesk.torture import supervisor, texts
 from memdesk.torture.ledger import Ledger, Memo, Record, read_slot
 from memdesk.torture.supervisor import Course, Plan
 from memdesk.torture.verdict import judge
-from memdesk.torture.worker import MIX, UPKEEP, Orders, Worker, ledger, work
+from memdesk.torture.worker import Orders, Worker, ledger, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,18 +45,7 @@ def opened(home: Path) -> Service:
 @pytest.fixture(scope="session")
 def worked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which one process has worked for a while and ended well."""
-    folder = tmp_path_factory.mktemp("worked")
-    (folder / "home").mkdir(mode=0o700)
-    service = opened(folder / "home")
-    with pytest.MonkeyPatch.context() as patch:
-        for verb in UPKEEP:  # what takes long is tried by the whole run
-            patch.delitem(MIX, verb)
-        worker = Worker(Orders(folder, 0, 1, SEED, keep=0.0), service)
-        assert worker.open()
-        for _ in range(150):
-            worker.step()
-    service.close()
-    return folder
+    return worked_on(tmp_path_factory.mktemp("worked"), opened, seed=SEED, steps=150)
 
 
 @pytest.fixture
