@@ -238,7 +238,9 @@ def left_over(folder: Path) -> list[int]:
 def test_an_interrupted_run_leaves_nothing(tmp_path: Path, how: signal.Signals) -> None:
     """Control-C and SIGTERM end every process and remove the folder."""
     command = [*RUN, "--processes", "2", "--seconds", "60", "--store", str(tmp_path)]
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & ignores it
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, ours)
     until(lambda: list(tmp_path.glob("*/slot-1.jsonl")))
     process.send_signal(how)
     assert "stopped" in process.communicate(timeout=30)[1]

@@ -127,7 +127,7 @@ def still(stopped: pytest.MonkeyPatch) -> Clock:
     """Stop the clock of memdesk in this process, and put it into UTC."""
     assert _ALL
     clock = Clock()
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():  # another test's thread may still import
         if name.startswith("memdesk.") and getattr(module, "now", None) is now:
             stopped.setattr(module, "now", clock)
     stopped.setattr(view, "CURSOR_REST", 0.01)  # a person rests; a test has no time

@@ -40,10 +40,8 @@ _SESSION_COMMITS = 400  # caches are keyed by version and never shrink: LANCEDB.
 _PASSAGE = ("ordinal", "start", "end", "text", "asking", "timed")
 Place = tuple[str, int, int, int, int]
 """A passage's memory, the sequence number of its revision, ordinal, start and end."""
-_BESIDE = ("points", "backups", "ballast")
-"""Restore points, backup files, and the reserve that maintenance gives up on a full disk."""
-_WORDS_OF_ONE = 384
-"""About the bytes that a passage takes in the full-text index."""
+_BESIDE = ("points", "backups", "ballast")  # the last is the reserve for a full disk
+_WORDS_OF_ONE = 384  # about the bytes that a passage takes in the full-text index
 
 
 @dataclass(frozen=True, slots=True)
