@@ -61,10 +61,13 @@ PERIOD = 0.05
 """What a memory of a time that the question names gains (RECALL.md, Z 5)."""
 NEWER = 0.01
 """What the newest of all candidates gains over the oldest: it decides between near-equals."""
+LENGTH = 0.1
+"""What the length of a text still counts where it has the one word that is asked for."""
 PARTS = 0.5
 """What the parts of a word count together where the whole word is there too."""
 RANK_CONSTANT = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Buettcher 2009)."""
+_WHOLE = 1 - 1e-9
 _EVERY_PART = Recipe()
 
 
@@ -117,8 +120,10 @@ def rank(
     meaning = _shares(_answering(cosines, found, turns, recipe))
     priors = _priors(question, found, recipe)
 
+    lifted = _named(question, words, shares) if recipe.one_word else words
+
     def parts(weight: float, near: Floats) -> _Parts:
-        return _Parts(weight * words, (1 - weight) * near, priors, words, shares)
+        return _Parts(weight * lifted, (1 - weight) * near, priors, words, shares)
 
     weighed = parts(KEYWORD_WEIGHT, meaning)
     if not recipe.score_fusion:
@@ -274,6 +279,16 @@ def _words(
     whole = rarity * _weights(question, holders, 0.0)
     shares = (whole[:, None] * (own > 0)).sum(axis=0) / max(float(whole.sum()), 1e-9)
     return scores / best, shares if question.telling else np.zeros(len(found))
+
+
+def _named(question: Question, words: Floats, shares: Floats) -> Floats:
+    """Return what the words give where one word alone is asked for: a text that has it comes first.
+
+    How long the text is decides among those that have it, and not between them and all others: a name
+    in the midst of a long passage was found behind short notes that lack it (`memdesk torture`).
+    """
+    has: NDArray[np.bool_] = (shares > _WHOLE) & (len(question.words) == 1)
+    return np.where(has, 1 - LENGTH * (1 - words), words)
 
 
 def _weights(question: Question, holders: NDArray[np.int_], parts: float) -> Floats:

@@ -25,6 +25,8 @@ class Recipe:
     """Scores are fused; else ranks, as `1 / (60 + rank)` (RECALL.md, Z 4)."""
     fair_words: bool = True
     """Words count by how much of the question they are, not only against the best found."""
+    one_word: bool = True
+    """A text that has the one word asked for comes before those that lack it, however long it is."""
     late: bool = True
     """Of the best turns each word of the question is looked for (ColBERT: Khattab and Zaharia 2020)."""
     asking: bool = True

@@ -112,6 +112,15 @@ def test_fair_words_change_nothing_where_all_are_found() -> None:
     assert (whole.words, whole.share) == pytest.approx((0.5, 1.0))
 
 
+def test_one_word_is_found_before_what_lacks_it() -> None:
+    """A long text that has the one word asked for comes before short ones that are nearer."""
+    long = found("long", "x " + "y " * 300 + "y", cosine=0.1)
+    listed = [found(f"short {n}", "y z", cosine=0.5) for n in range(20)]
+    by_words, near = [long], [*listed, long]
+    assert rank(X, by_words, near, recipe=only("one_word"))[0].memory == "long"
+    assert rank(X, by_words, near, recipe=only("fair_words"))[0].memory != "long"
+
+
 def test_the_words_of_the_turns_beside_count() -> None:
     """What was said before counts 2 and 1, what was said after 1 and 0.5, beside 4 for its own."""
     listed = [turn(position, "x" if position == 3 else "y") for position in range(1, 6)]
