@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from memdesk.ranking import ALL
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,7 +24,7 @@ FIRST = 5
 _BACKGROUND = 30
 _USUAL = -0.1
 """The background of a store with fewer passages: the best of few that are unrelated is farther off."""
-_WHOLE, _ALL = 0.5, 0.999
+_WHOLE = 0.5
 _OF_THAT_TIME = 0.2
 """What it is worth that a hit is of the time that the question names."""
 
@@ -49,7 +51,7 @@ def certainty(ranked: Sequence[Ranked], nearest: Sequence[Found]) -> float:
     if len(cosines) < len(first):  # some, or all, have no vector yet
         by_words = _CERTAIN_BY_WORDS[0] * words + _CERTAIN_BY_WORDS[1]
         evidence = max(evidence, by_words) if cosines else by_words
-    least = _WHOLE if max(each.share for each in first) > _ALL else 0.0
+    least = _WHOLE if max(each.share for each in first) > ALL else 0.0
     if any(each.priors.get("ranges") for each in first):
         least = max(least, _OF_THAT_TIME)
     if any(each.priors.get("id") for each in first):

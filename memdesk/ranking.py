@@ -67,7 +67,8 @@ PARTS = 0.5
 """What the parts of a word count together where the whole word is there too."""
 RANK_CONSTANT = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Buettcher 2009)."""
-_WHOLE = 1 - 1e-9
+ALL = 0.999
+"""The share from which on a text has all of the question."""
 _EVERY_PART = Recipe()
 
 
@@ -287,7 +288,7 @@ def _named(question: Question, words: Floats, shares: Floats) -> Floats:
     How long the text is decides among those that have it, and not between them and all others: a name
     in the midst of a long passage was found behind short notes that lack it (`memdesk torture`).
     """
-    has: NDArray[np.bool_] = (shares > _WHOLE) & (len(question.words) == 1)
+    has: NDArray[np.bool_] = (shares > ALL) & (len(question.words) == 1)
     return np.where(has, 1 - LENGTH * (1 - words), words)
 
 

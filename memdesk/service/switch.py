@@ -94,9 +94,11 @@ class Switch:
 
     def look(self) -> None:
         """See whether another process has made an end of it."""
+        from memdesk.store import searchable
+
         stamp = self._core.store().stamp
         if stamp.fingerprint == self.fingerprint:
-            self.total = self.done = _total(self._core.store())
+            self.total = self.done = searchable(self._core.store())
             self.end()
         elif stamp.coming != self.embedder.spec.name:
             self.end(ModelError("the change to another model was given up"))
@@ -138,7 +140,7 @@ class Switch:
             at_usual_priority(partial(self._take, beside))
 
     def _open(self) -> Beside:
-        from memdesk.store import Beside, wish
+        from memdesk.store import Beside, searchable, wish
 
         core, spec = self._core, self.embedder.spec
         with core.locked():
@@ -148,7 +150,7 @@ class Switch:
             self._beside = Beside(store, spec.name, spec.fingerprint, spec.dims)
         self._until, self._near, self._settled, self._rounds = 0, False, False, 0
         self._first = store.refresh().seq
-        self.total = _total(store)
+        self.total = searchable(store)
         self.done = min(self._beside.count(), self.total)
         return self._beside
 
@@ -214,6 +216,8 @@ class Switch:
 
     def _take(self, beside: Beside) -> None:
         """Bring in the last few under the lock, and make the coming vectors the ones in use."""
+        from memdesk.store import searchable
+
         core = self._core
         with core.locked():
             begun = time.monotonic()
@@ -228,7 +232,7 @@ class Switch:
             beside.flush()
             beside.take(store)
             self.held = time.monotonic() - begun
-        self.total = self.done = _total(core.store())
+        self.total = self.done = searchable(core.store())
         self.end()
         core.changes.tell()
         if waiting:
@@ -250,10 +254,6 @@ class Switch:
         if ids:
             beside.put(rows, ids)
         return any(row.embedded is None for row in rows)
-
-
-def _total(store: Store) -> int:
-    return store.memories.count("state <> 'tombstone'")
 
 
 def _batches(store: Store, ids: Sequence[str]) -> list[_Cut]:

@@ -1,6 +1,6 @@
 """The store's room: the only one that knows LanceDB and Arrow."""
 
-from memdesk.store.beside import Beside, coming_count, drop_wish, wish
+from memdesk.store.beside import Beside, coming_count, drop_wish, searchable, wish
 from memdesk.store.lapsed import (
     drop_revisions,
     drop_tombstones,
@@ -43,6 +43,7 @@ __all__ = [
     "open_store",
     "read_stamp",
     "request_scrub",
+    "searchable",
     "whole_check_due",
     "wish",
 ]

@@ -51,9 +51,13 @@ def drop_wish(store: Store) -> None:
 
 def coming_count(store: Store) -> tuple[int, int]:
     """Return how many memories the coming model has embedded, and how many there are."""
-    table = coming_table(store)
-    total = store.memories.count(NOT_ERASED)
-    return (min(table.count(ONE_A_MEMORY), total) if table else 0), total
+    table, there = coming_table(store), searchable(store)
+    return (min(table.count(ONE_A_MEMORY), there) if table else 0), there
+
+
+def searchable(store: Store) -> int:
+    """Return how many memories search is to have, under any model."""
+    return store.memories.count(NOT_ERASED)
 
 
 def _write(store: Store, stamp: Stamp) -> None:

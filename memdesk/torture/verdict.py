@@ -235,7 +235,7 @@ def _settle(service: Service, home: Path, keep: float) -> None:
 def _search(home: Path, store: Store, told: list[Slot], verdict: Verdict) -> None:
     """Look whether search has every live memory, none twice, and nothing that was erased.
 
-    By words alone: what is nearer in meaning to a word that means nothing would come before it.
+    By words alone: how a model weighs a word that means nothing is a matter of ranking, not of loss.
     """
     from memdesk.service import Service
 
