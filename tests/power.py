@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from random import Random
     from types import TracebackType
 
-Node = tuple[int, int]
-"""A file's or folder's device and inode."""
+Node = tuple[int, int, bool]
+"""A file's or folder's device and inode, and whether it is a folder: numbers are given anew."""
 
 
 @dataclass
@@ -60,11 +60,11 @@ class Disk:
     def _fsync(self, descriptor: int) -> None:
         self._on_flush()
         seen = os.fstat(descriptor)
-        node = seen.st_dev, seen.st_ino
+        node = seen.st_dev, seen.st_ino, S_ISDIR(seen.st_mode)
         if node not in self._pins:  # so that no later file gets its number
             self._pins[node] = os.dup(descriptor)
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
-        if S_ISDIR(seen.st_mode):
+        if node[2]:
             self._safe.folders[node] = _entries(path)
         else:
             self._safe.files[node] = path.read_bytes()
@@ -107,7 +107,7 @@ def _node(path: Path) -> Node | None:
         seen = path.lstat()
     except FileNotFoundError:
         return None
-    return seen.st_dev, seen.st_ino
+    return seen.st_dev, seen.st_ino, S_ISDIR(seen.st_mode)
 
 
 def _entries(folder: Path) -> dict[str, Node]:

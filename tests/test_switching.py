@@ -202,6 +202,30 @@ def test_a_purge_meanwhile_takes_the_words_out_of_every_file(
     assert not [path for table in home.glob("*.lance") for path in holding(table, b"xylophon")]
 
 
+@direct_only
+@pytest.mark.parametrize("lost", ["_versions/*.manifest", "_indices/*/page_lookup.lance"])
+def test_a_coming_table_that_a_power_cut_tore_is_in_nobodys_way(
+    open_desk: Callable[..., Service], home: Path, lost: str
+) -> None:
+    """Maintenance goes on beside it, a purge leaves no word in it, and the change makes it anew."""
+    desk = open_desk(models=models(Failing(SPEC)), background=False)
+    ids = filled(desk, 3)
+    with pytest.raises(ModelError, match="it has broken"):
+        desk.use_model(SPEC)
+    coming = home / f"{passages_of(SPEC.fingerprint)}.lance"
+    min(coming.glob(lost)).write_bytes(b"")
+    desk.maintain(keep_seconds=0)
+    assert desk.status().switch.startswith("to other: 0 of 3")
+    desk.forget(ids[:1])
+    desk.purge(ids[:1])
+    desk.maintain(keep_seconds=0)
+    assert not coming.exists()
+    desk.close()
+    again = open_desk(models=models(FakeEmbedder(SPEC)))
+    assert again.use_model(SPEC) == 2
+    assert indexed(again) == present(again)
+
+
 def holding(folder: Path, words: bytes) -> list[Path]:
     """Return the files below a folder that hold words."""
     files = (path for path in folder.rglob("*") if path.is_file())

@@ -22,6 +22,7 @@ from memdesk.store.compaction import compact, renew
 from memdesk.store.durable import flush_folder, write_json
 from memdesk.store.filters import one_of
 from memdesk.store.lapsed import lapsed
+from memdesk.store.manifest import looks_torn
 from memdesk.store.opening import MAINTAINED, VERSION, indexes, vector_index, word_index
 from memdesk.store.stamp import FILE as STAMP
 from memdesk.store.stamp import read_stamp
@@ -95,11 +96,11 @@ def _tables(store: Store) -> tuple[Table, ...]:
 
 
 def coming_table(store: Store) -> Table | None:
-    """Return the table that is being made for another model, if one is."""
+    """Return the table that is being made for another model, if one is and no power cut tore it."""
     name = store.stamp.coming_passages
-    if not name or not (store.home / f"{name}.lance").is_dir():
+    if not name or looks_torn(store.home / f"{name}.lance"):
         return None
-    with contextlib.suppress(StoreError):  # it is dropped at this very moment, or torn
+    with contextlib.suppress(StoreError):  # it is dropped at this very moment
         return Table(connect(store.home), store.home, name, durable=False)
     return None
 
@@ -342,11 +343,13 @@ def _strays(store: Store, older: float) -> list[Path]:
     """Set aside search tables that nothing needs, and have been so for so many seconds.
 
     The caller holds the lock: another process may just have changed the model. The table of the
-    model before goes, too, after these seconds.
+    model before goes, too, after these seconds, and a coming one that a power cut tore: all in it is
+    made anew.
     """
     stamp = read_stamp(store.home, VERSION) or store.stamp
-    names = (stamp.passages, stamp.coming_passages, store.stamp.passages)
-    needed = {f"{name}.lance" for name in names}
+    needed = {f"{name}.lance" for name in (stamp.passages, store.stamp.passages)}
+    if not looks_torn(store.home / f"{stamp.coming_passages}.lance"):
+        needed.add(f"{stamp.coming_passages}.lance")
     aside = []
     for folder in store.home.glob("passages_*"):
         # A former model's table was in use until the stamp was written.
