@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _HELP = ("--help", "-h")
 _DIRECT = "--direct"
 _DETACHED = "--detached"
+_HOOK = ["profile", "--hook"]
 
 
 def main() -> int:
@@ -29,6 +30,8 @@ def main() -> int:
     if not any(word in _HELP for word in argv):
         if argv[:1] == ["mcp"]:
             return _mcp(argv[1:])
+        if argv == _HOOK:
+            return _hook()
         if argv[:2] == ["daemon", "run"] and _DETACHED in argv:
             return _daemon(hosts="--hosts" in argv)
     return _command(argv)
@@ -74,6 +77,13 @@ def _mcp(argv: list[str]) -> int:
     return serve([word for word in argv if word != _DIRECT], open_service=_open, logs=_logs)
 
 
+def _hook() -> int:
+    """Tell a host that begins a session what is always worth knowing."""
+    from memdesk.hook import main as tell
+
+    return tell()
+
+
 def _daemon(*, hosts: bool) -> int:
     """Become the daemon: nobody's child, so that it outlives whoever started it."""
     if os.fork():
@@ -84,9 +94,9 @@ def _daemon(*, hosts: bool) -> int:
 
 
 def _open() -> Service:
-    from memdesk.cli.root import open_in_process
+    from memdesk.cli.root import open_for_host
 
-    return open_in_process()
+    return open_for_host()
 
 
 def _logs() -> Path:

@@ -25,6 +25,38 @@ class Remembered:
     """The id of the memory it took the place of."""
     pending: int = 0
     """Passages that are found by their words now and by meaning once embedded."""
+    held: bool = False
+    """Whether it is not recalled before the person has seen it in the Inbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one draft of an import."""
+
+    outcome: str
+    """stored, duplicate (it was there) or skipped."""
+    reason: str = ""
+    """Why it was skipped, in words that are the same for all of a kind."""
+    id: str = ""
+    """The memory that it is; empty where it is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A memory with all that it was before."""
+
+    memory: Memory
+    earlier: tuple[Memory, ...] = ()
+    """Its earlier revisions, the oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wholes:
+    """Some memories with their histories."""
+
+    memories: tuple[Whole, ...]
+    cursor: str | None
+    """Give this back for those that follow; None at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +194,7 @@ class Concern:
     """Something about a memory that wants the person's eye; nothing is done about it without them."""
 
     kind: str
-    """duplicate, contradiction, replaced, secret, instruction or low-trust."""
+    """duplicate, contradiction, replaced, secret, instruction, low-trust or burst."""
     memory: Memory
     other: Memory | None = None
     """What it is a duplicate of or contradicts, or what took its place."""

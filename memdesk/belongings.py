@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 _GONE = ".erased-"
 """How a table is called while its files go: a kill leaves no half of a store."""
-_LOCKS = "write maintenance points copying switching embedding inbox activity backup daemon"
+_LOCKS = "write maintenance points copying switching embedding inbox activity backup daemon hosts"
 _DUTIES = ("maintenance", "points", "copying", "switching", "backup")
 """Who else changes the store's files, and is waited for."""
-_JSON = "dates store models inbox desk maintenance daemon restore backups"
+_JSON = "dates store models inbox desk maintenance daemon restore backups hosts installed"
 _TABLE = re.compile(
     r"(memories|history|passages_\w+)(\.lance(\.(unreadable|dropped)-\d+)*|\.dropped-\d+)"
 )
@@ -41,8 +41,17 @@ _POINT = re.compile(r"\d{8}-\d{6}-\d{6}-[a-z0-9-]+|\.(making|dropped)-\S+")
 _BACKUP = re.compile(r"\.?memdesk-\d{8}-\d{6}\S*\.zip\S*")
 _LOG = re.compile(r"(cli|daemon|desk|mcp)\.log(\.\d+)?")
 _SOCKET = re.compile(r"[0-9a-f]{12}")
+_WATCH = re.compile(r"[0-9a-f]{16}\.(json|json\.unreadable|lock|holder)|\.[0-9a-f]{16}\.json\.\S+")
+_IMPORT = re.compile(r"[0-9a-f]{32}\.json")
 _BACKUPS = "backups"
-_WITHIN = {"points": _POINT, _BACKUPS: _BACKUP, "logs": _LOG, "run": _SOCKET}
+_WITHIN = {
+    "points": _POINT,
+    _BACKUPS: _BACKUP,
+    "logs": _LOG,
+    "run": _SOCKET,
+    "watch": _WATCH,
+    "imports": _IMPORT,
+}
 """What is memdesk's in the folders of the store's that may have other things in them."""
 _LAST = ("backups.json", "daemon.start", "write.holder", "write.lock")
 """What an erasure that was killed needs when it goes on."""

@@ -47,6 +47,10 @@ class Settings:
     """Whether what hosts ask is logged on this machine."""
     snapshots: bool = True
     """Whether a daemon makes restore points on a schedule."""
+    spaces: Mapping[str, str] = field(default_factory=dict)
+    """The spaces of hosts by the folder they work in, or by the name of its repository."""
+    watch: Mapping[Path, str] = field(default_factory=dict)
+    """The folders whose notes the daemon keeps as memories, and the space of each."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Other keys for the desk's screen, by the names that docs/DESK.md lists."""
 
@@ -139,6 +143,42 @@ def _keys(value: object, name: str) -> dict[str, str]:
     return dict(value)
 
 
+def _spaces(value: object, name: str) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise Invalid(name, 'must be a table: [spaces] and below it lines such as api = "acme"')
+    return {_place(key, name): _space(space, f"{name}.{key}") for key, space in value.items()}
+
+
+def _watch(value: object, name: str) -> dict[Path, str]:
+    if not isinstance(value, dict):
+        raise Invalid(
+            name, 'must be a table: [watch] and below it lines such as "~/notes" = "personal"'
+        )
+    return {_folder(key, name): _space(space, f"{name}.{key}") for key, space in value.items()}
+
+
+def _folder(key: str, name: str) -> Path:
+    """Return the real path of a folder; raises `Invalid`."""
+    path = Path(key)
+    with contextlib.suppress(RuntimeError):  # no such user's home: then it stays relative
+        path = path.expanduser()
+    if not path.is_absolute():
+        raise Invalid(f"{name}.{key}", "must be the whole path of a folder")
+    return Path(os.path.realpath(path))
+
+
+def _place(key: str, name: str) -> str:
+    """Return a repository's name as it is, a folder as its real path; raises `Invalid`."""
+    if not set(key) & {"/", "\\", "~"}:
+        return key
+    path = Path(key)
+    with contextlib.suppress(RuntimeError):  # no such user's home: then it stays relative
+        path = path.expanduser()
+    if not path.is_absolute():
+        raise Invalid(f"{name}.{key}", "must be a repository's name, or the whole path of a folder")
+    return os.path.realpath(path)
+
+
 def _truth(value: object, field: str) -> bool:
     if not isinstance(value, bool):
         raise Invalid(field, "must be true or false, without quotes")
@@ -151,5 +191,7 @@ _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "idle_minutes": _minutes,
     "activity": _truth,
     "snapshots": _truth,
+    "spaces": _spaces,
+    "watch": _watch,
     "keys": _keys,
 }

@@ -2,6 +2,7 @@
 
     MemdeskError
     ├── Invalid(field, reason)      the caller's input; nothing was changed         exit 2
+    ├── Denied(reason)              the person does not allow this host that        exit 1
     ├── NotFound(id)                no memory has that id                           exit 3
     ├── Conflict(id, theirs)        the memory has changed since                    exit 1
     ├── Busy(holder, waited, done)  another process holds the writer lock           exit 4
@@ -36,6 +37,10 @@ class Invalid(MemdeskError):  # noqa: N818 (read as “raises Invalid”)
 
     def __str__(self) -> str:
         return f"{self.field}: {self.reason}"
+
+
+class Denied(MemdeskError):  # noqa: N818 (read as “raises Denied”)
+    """The person does not allow this host what it asked for; nothing was changed."""
 
 
 class NotFound(MemdeskError):  # noqa: N818 (read as “raises NotFound”)

@@ -31,6 +31,8 @@ PERSONAL = "personal"
 LIVE, TRASHED, REPLACED, TOMBSTONE = "live", "trashed", "replaced", "tombstone"
 STATES = (LIVE, TRASHED, REPLACED, TOMBSTONE)
 TRUSTS = ("user", "agent", "import", "remote")
+BURST = "burst"
+"""The flag of what one host saved beyond a number in a minute: the person looks at it first."""
 
 # C0 but newline and tab, DEL, C1, and the bidi overrides that can hide text (DESIGN §2).
 _REMOVED = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -68,6 +70,8 @@ class Draft:
     speaker: str | None = None
     happened_at: str | None = None
     """ISO 8601, from a year to a minute; how much is given is its precision."""
+    created_at: str | None = None
+    """ISO 8601; when it was written first, elsewhere. None: now."""
     expires_at: str | None = None
     """ISO 8601; at that moment it stops being recalled."""
     replaces: str | None = None
@@ -76,6 +80,8 @@ class Draft:
     confidence: float | None = None
     metadata: str = "{}"
     """A JSON object, as text."""
+    held: bool = False
+    """Whether it is not recalled before the person has seen it in the Inbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,8 @@ class Edit:
     pinned: bool | None = None
     confidence: float | None = None
     metadata: str | None = None
+    ref: str | None = None
+    """The file, address or remote it was taken from."""
     add_tags: tuple[str, ...] = ()
     """Tags it has afterwards besides those it has."""
     drop_tags: tuple[str, ...] = ()
@@ -148,6 +156,12 @@ class Memory:
     def when(self) -> datetime:
         """When the thing happened, or else when it was remembered."""
         return self.happened_at or self.created_at
+
+    @property
+    def held(self) -> bool:
+        """Whether it is not recalled yet, since the person has not seen it in the Inbox."""
+        waits = BURST in self.flags and BURST not in (self.reviewed or "").split()
+        return waits and self.state == LIVE
 
     @property
     def title(self) -> str:

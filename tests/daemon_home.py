@@ -55,6 +55,8 @@ class Home:
 
     def host(self, *options: str, env: Mapping[str, str] | None = None, **more: Any) -> Session:
         """Return a host with its server; its session is not opened."""
+        # In no repository, whose space it would have.
+        more = {"cwd": self.folder, **more}
         return Session([*MCP, *options], env=self.env | dict(env or {}), **more)
 
     def opened(self, *options: str, **more: Any) -> Session:

@@ -14,7 +14,7 @@ import os
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from memdesk.answers import Changed, Hit, Page, Profile, Recalled, Remembered
 from memdesk.errors import Invalid, NotFound
@@ -93,6 +93,10 @@ class FakeService:
     changes: list[tuple[str | None, bool]] = field(default_factory=list)
     """The change of each write, and whether it was said to be fresh."""
     duties: Duties = field(default_factory=Duties)
+    host: str = ""
+    """Who asked last."""
+    space: str | None = None
+    """What the host means by no space."""
     hosts: Activity = field(default_factory=lambda: Activity(Path(os.devnull), on=False))
 
     def _verb(self, name: str, given: Any) -> None:
@@ -106,11 +110,18 @@ class FakeService:
     def warm_soon(self) -> None:
         self.asked.append(("warm", None))
 
-    def scope(self, space: str | None) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((space or "personal", "personal")))
+    def for_host(self, name: str, space: str | None = None) -> Self:
+        self.host, self.space = name, space
+        return self
 
-    def remember(self, draft: Draft, *, actor: str, **asked: Any) -> Remembered:
-        self._verb("remember", (draft, actor))
+    def scope(self, space: str | None) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.room(space), "personal")))
+
+    def room(self, space: str | None) -> str:
+        return space or self.space or "personal"
+
+    def remember(self, draft: Draft, **asked: Any) -> Remembered:
+        self._verb("remember", (draft, self.host))
         self.changes.append((asked["change"], asked["fresh"]))
         text, removed = clean_text(draft.text)
         for known in self.memories.values():
@@ -150,8 +161,8 @@ class FakeService:
         self._verb("list", (where, limit, cursor))
         return Page(tuple(reversed(self.memories.values()))[:limit], None)
 
-    def revise(self, id: str, edit: Edit, *, actor: str, change: str | None, fresh: bool) -> Memory:
-        self._verb("revise", (id, edit, actor))
+    def revise(self, id: str, edit: Edit, *, change: str | None, fresh: bool) -> Memory:
+        self._verb("revise", (id, edit, self.host))
         self.changes.append((change, fresh))
         [known] = self.get([id])
         if edit.text is not None and not edit.text:
@@ -161,9 +172,9 @@ class FakeService:
         return known
 
     def forget(
-        self, ids: Sequence[str], *, reason: str, actor: str, change: str | None, fresh: bool
+        self, ids: Sequence[str], *, reason: str, change: str | None, fresh: bool
     ) -> Changed:
-        self._verb("forget", (ids, reason, actor))
+        self._verb("forget", (ids, reason, self.host))
         self.changes.append((change, fresh))
         known = self.get(ids)
         done = tuple(each.id for each in known if each.state == "live")
@@ -171,9 +182,10 @@ class FakeService:
             self.memories[each.id] = replace(each, state="trashed")
         return Changed("change", done, tuple(each.id for each in known if each.id not in done))
 
-    def profile(self, *, space: str = "personal", max_tokens: int = 1000) -> Profile:
-        self._verb("profile", (space, max_tokens))
-        return Profile(space, tuple(each for each in self.memories.values() if each.pinned), 0)
+    def profile(self, *, space: str | None = None, max_tokens: int = 1000) -> Profile:
+        named = self.room(space)
+        self._verb("profile", (named, max_tokens))
+        return Profile(named, tuple(each for each in self.memories.values() if each.pinned), 0)
 
     def close(self, timeout: float = 2.0) -> None:
         self.closed.append(timeout)

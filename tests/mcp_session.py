@@ -32,6 +32,7 @@ class Session:
         version: str = "2025-11-25",
         env: Mapping[str, str] | None = None,
         client: str = "raw-host",
+        cwd: Path | None = None,
     ) -> None:
         self.version = version
         self.client = client
@@ -46,6 +47,7 @@ class Session:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=dict(os.environ) | dict(env or {}),
+            cwd=cwd,
         )
         self._said: queue.Queue[str] = queue.Queue()
         self.errors: list[str] = []
@@ -183,4 +185,5 @@ class Session:
 def memdesk(home: Path, *options: str, **more: Any) -> Session:
     """Return a session with `memdesk mcp` on a store of its own."""
     command = [sys.executable, "-m", "memdesk", "mcp", *options]
-    return Session(command, env={"MEMDESK_HOME": str(home)}, **more)
+    # In no repository, whose space it would have.
+    return Session(command, env={"MEMDESK_HOME": str(home)}, cwd=home.parent, **more)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 LOCAL = {"scope", "close"}
 """Verbs that a client answers by itself."""
-OF_THE_PROCESS = {"warm_soon"}
+OF_THE_PROCESS = {"warm_soon", "for_host"}
 """What the process that owns a service does with it, and no front."""
 
 

@@ -107,6 +107,11 @@ def test_settings_are_read(tmp_path: Path) -> None:
         ("idle_minutes = nan", "idle_minutes: must be a number of minutes"),
         ('model = " "', "model: must be a name"),
         ("[space]\na = 1", "space: must be a name"),
+        ('spaces = "web"', "spaces: must be a table: [spaces]"),
+        ("[spaces]\nweb = 1", "spaces.web: must be a name"),
+        ('[spaces]\nweb = "/"', "spaces.web: must be 1 to 100"),
+        ('[spaces]\n"a/b" = "web"', "spaces.a/b: must be a repository's name, or the whole path"),
+        ('[spaces]\n"~nobody-of-that-name/a" = "web"', "must be a repository's name, or the whole"),
         ("space = ", "config.toml: is not TOML"),
     ],
 )
@@ -116,6 +121,19 @@ def test_bad_settings_are_named(tmp_path: Path, text: str, named: str) -> None:
         load(settings_of(tmp_path, text))
     assert str(tmp_path / "config.toml") in str(caught.value)
     assert named in str(caught.value)
+
+
+def test_folders_are_known_by_their_real_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tilde is the person's home, a link where it leads; a name stays as it is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    text = f'[spaces]\n"~/a" = "one"\n"{tmp_path}/link" = "two"\n"site.org" = "three"'
+    real = str(tmp_path.resolve())
+    found = load(settings_of(tmp_path, text)).spaces
+    assert found == {f"{real}/a": "one", f"{real}/real": "two", "site.org": "three"}
 
 
 @given(st.binary(max_size=60))

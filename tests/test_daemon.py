@@ -272,7 +272,7 @@ def test_status_names_the_hosts_and_the_duties(served: Home) -> None:
         [guest] = told["guests"]
         assert guest["name"] == "editor"
         assert guest["pid"] == host.process.pid
-        assert guest["folder"] == str(Path.cwd())
+        assert guest["folder"] == str(served.folder.resolve())
         assert (guest["kind"], guest["space"]) == ("mcp", "website")
         host.call("profile")
         duties = served.status()["duties"]

@@ -40,7 +40,9 @@ def test_the_package_costs_nothing() -> None:
     assert modules_after("import memdesk") - bare == {"memdesk"}
 
 
-@pytest.mark.parametrize("name", ["memory", "moment", "answers", "errors", "limits", "link.client"])
+@pytest.mark.parametrize(
+    "name", ["memory", "moment", "answers", "errors", "limits", "link.client", "hook"]
+)
 def test_values_need_the_standard_library_only(name: str) -> None:
     """What crosses every room drags nothing along."""
     known = set(sys.stdlib_module_names) | {"memdesk", "__main__"} | tops(modules_after(""))

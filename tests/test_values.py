@@ -155,7 +155,7 @@ EXAMPLES: list[MemdeskError] = [
     Conflict("7", "it went"),
     Busy("process 7 (memdesk), for 3 s", 1.25),
     *(kind("words") for kind in (errors.StoreError, errors.ModelError, errors.SyncError)),
-    errors.Cancelled("words"),
+    *(errors.Cancelled("words"), errors.Denied("words")),
 ]
 
 

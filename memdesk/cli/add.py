@@ -98,5 +98,9 @@ def _tell(done: Remembered, *, described: bool, json_: bool) -> None:
         say(words)
     if done.removed:
         say(f"unprintable characters removed from the text: {done.removed}")
+    if done.held:
+        say(
+            f"a host saved it with too many others; have it recalled by: memdesk review burst:{done.id}"
+        )
     if done.replaced:
         say(f"it takes the place of {done.replaced}")

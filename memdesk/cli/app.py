@@ -18,10 +18,15 @@ from memdesk.cli.add import adding
 from memdesk.cli.backup import backup
 from memdesk.cli.changes import changing
 from memdesk.cli.command import Verbs
+from memdesk.cli.connecting import connecting
 from memdesk.cli.daemon import daemon
 from memdesk.cli.diff import differing
 from memdesk.cli.doctor import doctors
 from memdesk.cli.erase import erasing
+from memdesk.cli.exporting import exporting
+from memdesk.cli.host import hosting
+from memdesk.cli.hosts import started
+from memdesk.cli.importing import importing
 from memdesk.cli.inbox import inbox
 from memdesk.cli.memories import memories
 from memdesk.cli.model import model
@@ -32,6 +37,7 @@ from memdesk.cli.session import COMPLETE, session
 from memdesk.cli.terminal import flush, put, safe, say
 from memdesk.cli.tidying import space, tag, tidying
 from memdesk.cli.torture import torturing
+from memdesk.cli.watch import watching
 from memdesk.errors import Invalid, MemdeskError
 
 if TYPE_CHECKING:
@@ -76,8 +82,13 @@ for _room in (
     *(adding, searching, memories, changing, differing, tidying, inbox, overview, activities),
     session,
     torturing,
+    hosting,
     erasing,
     doctors,
+    *(importing, exporting),
+    watching,
+    connecting,
+    started,
 ):
     for _name, _command in _room.commands.items():
         app.add_command(_command, _name)

@@ -8,7 +8,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from memdesk.cli.root import open_in_process
+from memdesk.cli.root import open_in_process, workplaces
 from memdesk.config import load, private_folder
 from memdesk.errors import MemdeskError, StoreError
 from memdesk.link.start import READY, Turn
@@ -75,10 +75,11 @@ def _be_daemon(
 
     terms = Terms(
         open_service=open_in_process,
-        default_space=lambda: load().space,
+        workplaces=lambda: workplaces(load()),
         idle_seconds=None if stay else settings.idle_minutes * 60,
         log=settings.logs / LOG,
         hosts=hosts,
+        watched=settings.watch,
     )
     run(private_folder(settings.home), terms, ready)
 

@@ -84,20 +84,7 @@ class _Visit:
     @cached_property
     def case(self) -> Case:
         """What is looked at."""
-        from memdesk.demo import server_command
-        from memdesk.doctor.rounds import Case
-        from memdesk.hosts import Surroundings
-
-        settings, _ = self.settings
-        return Case(
-            settings.home,
-            settings.logs,
-            Surroundings(),
-            os.environ,
-            tuple(server_command()),
-            lambda: self._desk.service,
-            self._passphrase,
-        )
+        return case_of(self._desk, self.settings[0], self._passphrase)
 
     @cached_property
     def round(self) -> Round:
@@ -123,6 +110,23 @@ class _Visit:
             yield proof.unproved(self.round.unfinished)
         elif self._prove:
             yield from proof.checks(self.case)
+
+
+def case_of(desk: Desk, settings: Settings, passphrase: str | None = None) -> Case:
+    """Return what is looked at on this machine."""
+    from memdesk.demo import server_command
+    from memdesk.doctor.rounds import Case
+    from memdesk.hosts import Surroundings
+
+    return Case(
+        settings.home,
+        settings.logs,
+        Surroundings(),
+        os.environ,
+        tuple(server_command()),
+        lambda: desk.service,
+        passphrase,
+    )
 
 
 def _put_lines(visit: _Visit) -> list[str]:

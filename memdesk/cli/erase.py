@@ -11,6 +11,7 @@ import click
 
 from memdesk.cli.changes import ask_first, how_many, must_answer
 from memdesk.cli.command import Verbs, as_json
+from memdesk.cli.connecting import held_by_hosts, take_out
 from memdesk.cli.data import put_json
 from memdesk.cli.root import open_in_process
 from memdesk.cli.terminal import one_line, put, say
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memdesk.belongings import Belongings
+    from memdesk.cli.connecting import Held
     from memdesk.config import Settings
 
 erasing = Verbs()
@@ -36,8 +38,8 @@ _NAMED = 10
 def erase(*, yes: bool, json_: bool) -> None:
     """Erase the store and all that memdesk keeps beside it, for good.
 
-    Restore points, backups in the store's folder, models.json, logs, settings and the login item go
-    with it; backup files elsewhere and other people's files stay and are named. Asks first. Killed
+    Restore points, backups in the store's folder, models.json, logs, settings, the login item and
+    memdesk's entries in AI hosts' files go with it; backup files elsewhere and other people's files stay and are named. Asks first. Killed
     on the way, it goes on when it is called again. Prints what was removed.
     """
     from memdesk.belongings import Belongings
@@ -45,21 +47,24 @@ def erase(*, yes: bool, json_: bool) -> None:
     settings = places()
     ours = Belongings(settings.home, settings.config_file, settings.logs)
     item = _login_item(settings.home)
-    if not ours.found() and item is None:
+    hosts = held_by_hosts(settings.home)
+    if not ours.found() and item is None and not hosts:
         say(f"there is nothing of memdesk in {settings.home}")
         if json_:
-            put_json({"removed": [], "left": []})
+            put_json({"removed": [], "left": [], "hosts": []})
         return
     connected = _connected(settings.home)
     if not yes:
         must_answer("erase")
         for name in connected:
             say(f"{one_line(name)} is connected: end it first, or it begins an empty store")
-        ask_first("erase", f"{_all_of(settings, ours, item)} This cannot be undone. Erase?")
+        words = f"{_all_of(settings, ours, item)}{_of_hosts(hosts)} This cannot be undone. Erase?"
+        ask_first("erase", words)
     elsewhere = ours.backups_elsewhere()
+    changed = take_out(settings.home, hosts)
     removed = _remove(settings, ours, item)
     left = [*elsewhere, *ours.strangers()]
-    _tell(removed, left, json_=json_)
+    _tell(removed, left, changed, json_=json_)
     _tell_hosts(settings, connected)
 
 
@@ -140,12 +145,20 @@ def _remove(settings: Settings, ours: Belongings, item: Path | None) -> list[Pat
         return ours.remove()
 
 
-def _tell(removed: list[Path], left: list[Path], *, json_: bool) -> None:
+def _of_hosts(hosts: list[Held]) -> str:
+    titles = dict.fromkeys(each.host.title for each in hosts)
+    return f" {', '.join(titles)} will no longer start memdesk." if titles else ""
+
+
+def _tell(removed: list[Path], left: list[Path], changed: list[Path], *, json_: bool) -> None:
     if json_:
-        put_json({"removed": [str(path) for path in removed], "left": [str(path) for path in left]})
+        told = {"removed": removed, "left": left, "hosts": changed}
+        put_json({name: [str(path) for path in paths] for name, paths in told.items()})
     else:
         for path in removed:
             put(one_line(str(path)))
+    for path in changed:
+        say(f"memdesk was taken out of {one_line(str(path))}")
     say(f"erased: {len(removed)} files and folders")
     for path in left[:_NAMED]:
         say(f"left as it is: {one_line(str(path))}")

@@ -31,7 +31,7 @@ _KEY = "secret:7b9ad6a1-6f2e-4d0c-9c0b-0d8f6a1b2c3d"
 def inbox_(desk: Desk, *, limit: int, json_: bool) -> None:
     """Show what wants your eye: duplicates, contradictions, secrets, instructions, doubtful imports.
 
-    Nothing is done about any of it without you.
+    Also what a host saved too fast. Nothing is done about any of it without you.
     """
     found = desk.service.inbox(limit=limit)
     for concern in found.concerns:

@@ -30,10 +30,16 @@ _MEGABYTE = 1_000_000
     show_default=True,
     help="The room there is for it.",
 )
+@click.option(
+    "--hook", is_flag=True, help="As a hook of a host's sessions: within 0.3 seconds or not at all."
+)
 @as_json
 @pass_desk
-def profile(desk: Desk, *, space: str | None, max_tokens: int, json_: bool) -> None:
+def profile(desk: Desk, *, space: str | None, max_tokens: int, hook: bool, json_: bool) -> None:
     """Show what is always worth knowing: pinned memories, preferences, facts, decisions."""
+    if hook:
+        _hook(space, max_tokens)
+        return
     space = space if space is not None else desk.settings.space
     found = desk.service.profile(space=space, max_tokens=max_tokens)
     if json_:
@@ -45,6 +51,12 @@ def profile(desk: Desk, *, space: str | None, max_tokens: int, json_: bool) -> N
         say(f"{found.left_out} more did not fit in {max_tokens} tokens")
     if not found.memories:
         say("nothing is pinned, and there are no preferences, facts or decisions yet")
+
+
+def _hook(space: str | None, max_tokens: int) -> None:
+    from memdesk.hook import main
+
+    main({"max_tokens": max_tokens} | ({"space": space} if space else {}))
 
 
 @overview.verb("stats", example="memdesk stats\nmemdesk stats --json | jq .states.live")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -21,6 +22,7 @@ from memdesk.errors import Invalid, MemdeskError, ModelError, StoreError
 from memdesk.link.client import ServiceClient
 from memdesk.link.start import join, wanted
 from memdesk.link.visit import NoDaemon, Refused, hello
+from memdesk.workplace import Workplaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,6 +150,21 @@ def as_error(refused: Refused) -> MemdeskError:
     """Return memdesk's own error that a daemon has refused something with."""
     kind: type[MemdeskError] = getattr(errors, refused.kind, StoreError)
     return kind(*refused.args)
+
+
+def open_for_host() -> Service:
+    """Return the service of a host's own server, whose space is that of the folder it works in."""
+    settings = load()
+    try:
+        space = workplaces(settings).space_of(os.getcwd())  # noqa: PTH109 - as the shim asks
+    except FileNotFoundError:  # the folder has been removed
+        space = settings.space
+    return open_in_process(replace(settings, space=space))
+
+
+def workplaces(settings: Settings) -> Workplaces:
+    """Return how this person's folders and spaces belong together."""
+    return Workplaces(settings.space, settings.spaces)
 
 
 def open_in_process(settings: Settings | None = None, *, background: bool = True) -> Service:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from memdesk.errors import MemdeskError
 from memdesk.mcp.connection import Connection, Pools
-from memdesk.memory import PERSONAL
 from memdesk.moment import written_in
+from memdesk.workplace import Workplaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,11 +31,11 @@ class House:
     """The parts that live as long as the daemon; each is made when it is first needed."""
 
     def __init__(
-        self, open_service: Callable[[], Service], default_space: Callable[[], str]
+        self, open_service: Callable[[], Service], workplaces: Callable[[], Workplaces]
     ) -> None:
         self.pools = Pools.of(THREADS)
-        self._ask_space = default_space
-        self._space = PERSONAL
+        self._ask_workplaces = workplaces
+        self._workplaces = Workplaces()
         self._open = open_service
         self._opening = threading.Lock()
         self._service: Service | None = None
@@ -81,13 +81,16 @@ class House:
             connection.warm_in(0)  # it has waited long enough
         await host.serve(reader, guest.writer, connection, guest)
 
-    def default_space(self) -> str:
-        """Return the space of hosts that name none, as the settings say, or last said."""
+    def space_of(self, folder: str) -> str:
+        """Return the space of a host that names none and works in a folder.
+
+        As the settings say, or last said.
+        """
         try:
-            self._space = self._ask_space()
+            self._workplaces = self._ask_workplaces()
         except MemdeskError as error:
             _log.warning("the settings cannot be used: %s", error)
-        return self._space
+        return self._workplaces.space_of(folder)
 
     def expect_hosts(self, seconds: float = _EXPECT_HOSTS_IN) -> None:
         """Import the protocol's library soon, in the background, so that a host finds it there."""

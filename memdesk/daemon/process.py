@@ -10,7 +10,7 @@ import resource
 import signal
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,15 +19,17 @@ from memdesk.daemon.door import BACKLOG, listening, unlist
 from memdesk.daemon.guests import Guests
 from memdesk.daemon.house import House
 from memdesk.daemon.reception import Reception
-from memdesk.errors import Busy, Invalid
+from memdesk.errors import Busy, Invalid, MemdeskError
 from memdesk.link.address import connect, read_address
 from memdesk.lock import WriterLock
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from memdesk.ingest.watching import Watches
     from memdesk.service import Service
+    from memdesk.workplace import Workplaces
 
 LOCK = "daemon.lock"
 _PREDECESSOR_LEAVES_WITHIN = 5.0
@@ -36,6 +38,7 @@ _LEAVES_WITHIN = 1.8
 _ANSWERS_WITHIN = 1.2
 _CLOSES_WITHIN = 0.5
 _LOOK = 2.0
+_WATCHES_IN = 1.0
 _POLL = 0.01
 _FILES = 65536
 _log = logging.getLogger(__name__)
@@ -46,14 +49,16 @@ class Terms:
     """What a daemon is told by whoever puts it together."""
 
     open_service: Callable[[], Service]
-    default_space: Callable[[], str]
-    """Gives the space of hosts that name none, as the settings say now."""
+    workplaces: Callable[[], Workplaces]
+    """Gives the spaces of hosts that name none, as the settings say now."""
     idle_seconds: float | None
     """How long it stays without guests; None for ever."""
     log: Path
     """The file it writes its log to."""
     hosts: bool
     """Whether it was started for a host."""
+    watched: Mapping[Path, str] = field(default_factory=dict)
+    """The folders whose notes are memories, and the space of each."""
 
 
 def run(home: Path, terms: Terms, ready: Callable[[str], None]) -> None:
@@ -106,16 +111,19 @@ class Daemon:
         self._door = door
         self._path: str = door.getsockname()
         self._terms = terms
-        self._house = House(terms.open_service, terms.default_space)
+        self._house = House(terms.open_service, terms.workplaces)
         self._guests = Guests()
         self._began = time.time()
         self._leaving = asyncio.Event()
+        self._watches: Watches | None = None
 
     async def serve(self) -> None:
         """Serve until it is time to leave, then leave within two seconds."""
         if self._terms.hosts:
             self._house.expect_hosts(0)
         reception = Reception(self._house, self._guests, self.control)
+        if self._terms.watched:  # after whoever this was started for
+            asyncio.get_running_loop().call_later(_WATCHES_IN, self._watch_soon)
         server = await asyncio.start_unix_server(reception.accept, sock=self._door, backlog=BACKLOG)
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             number = getattr(signal, name)
@@ -125,6 +133,20 @@ class Daemon:
         reception.closed = True
         server.close()
         await self._say_goodbye()
+
+    def _watch_soon(self) -> None:
+        threading.Thread(target=self._watch, name="watching", daemon=True).start()
+
+    def _watch(self) -> None:
+        from memdesk.ingest.watching import Watches
+
+        try:
+            service = self._house.service()
+        except MemdeskError as error:
+            _log.warning("no folder is watched: %s", error)
+            return
+        self._watches = Watches(self._home, self._terms.watched)
+        self._watches.start(service)
 
     def leave(self, why: str) -> None:
         """Leave as soon as what is being worked on is answered."""
@@ -200,6 +222,8 @@ class Daemon:
 
     async def _say_goodbye(self) -> None:
         """Let open requests be answered, take in no more, and close the store."""
+        if self._watches:
+            self._watches.close()
         unlist(self._home, self._path)
         guests = self._guests.present
         deadline = time.monotonic() + _ANSWERS_WITHIN

@@ -72,13 +72,13 @@ class Reception:
             raise Invalid("--tools", f"there is only {', '.join(TOOLSETS)}")
         guest = _guest(told, writer)
         time.tzset()  # the person may have travelled since the last one came
-        if guest.kind == "mcp":
-            guest.space = guest.space or self._house.default_space()
         with self._guests.received(guest):
             await _say(writer, _self() | {"tools": f"{toolset} {__version__}"})
             await self._kinds[guest.kind](guest, told, reader)
 
     async def _host(self, guest: Guest, told: dict[str, Any], reader: asyncio.StreamReader) -> None:
+        # On a thread: the folder may be on a disk that does not answer.
+        guest.space = guest.space or await asyncio.to_thread(self._house.space_of, guest.folder)
         await self._house.serve_host(guest, told, reader)
 
     async def _front(self, guest: Guest, _: dict[str, Any], reader: asyncio.StreamReader) -> None:

@@ -34,17 +34,18 @@ log = logging.getLogger(__name__)
 
 _READS = (
     *("warm", "recall", "get", "list", "history", "profile", "stats", "await_change"),
-    *("overview", "inbox", "activity", "status", "points", "diff"),
-    "backups_with",
+    *("host_rules", "overview", "inbox", "activity", "status", "points", "diff"),
+    *("backups_with", "wholes"),
 )
 _WRITES = (
-    *("remember", "revise", "forget", "restore", "purge", "review"),
+    *("set_host_rules", "remember", "revise", "forget", "restore", "purge", "review"),
     *("revise_many", "merge", "revert", "take_point", "drop_point"),
 )
 _LONG = (
     *("remember_many", "rename_tag", "rename_space", "delete_space", "undo"),
     *("embed_pending", "use_model", "roll_back_model", "reindex", "maintain", "examine"),
-    *("copy_to", "check_copy", "restore_copy", "restore_point"),
+    *("copy_to", "check_copy", "restore_copy", "restore_point", "take_in", "adopt"),
+    "write_parquet",
 )
 VERBS = (*_READS, *_WRITES, *_LONG)
 """What a client may ask for."""

@@ -50,11 +50,21 @@ def checks(case: Case) -> Iterator[Check]:
     for config in found:
         if config.trouble:
             yield Check(GROUP, config.host.title, partial(_unread, case, config))
-        for entry in config.entries:
-            yield Check(GROUP, _title(case, entry), partial(_entry, case, entry, starts), 40.0)
+        yield from (check for _, _, check in of_entries(case, [config], starts))
     if not any(config.entries for config in found):
         yield Check(GROUP, "configured", partial(_none, found))
     yield Check(GROUP, _OWN, partial(_ours, case, starts), 40.0)
+
+
+def of_entries(
+    case: Case, found: Iterable[Config], starts: _Starts | None = None
+) -> Iterator[tuple[Config, Entry, Check]]:
+    """Yield each entry of hosts' files with the check of whether it starts."""
+    starts = starts or _Starts(case)
+    for config in found:
+        for entry in config.entries:
+            look = partial(_entry, case, entry, starts)
+            yield config, entry, Check(GROUP, _title(case, entry), look, 40.0)
 
 
 def _none(found: Iterable[Config]) -> Iterator[Finding]:
@@ -64,7 +74,7 @@ def _none(found: Iterable[Config]) -> Iterator[Finding]:
         "configured",
         NOTE,
         f"no AI host starts memdesk yet{there}",
-        "memdesk demo ends with the lines to copy into a host's configuration (docs/HOST.md)",
+        "memdesk install HOST puts it into a host's configuration (docs/HOST.md)",
     )
 
 
@@ -106,7 +116,9 @@ def _entry(case: Case, entry: Entry, starts: _Starts) -> Iterator[Finding]:
 
 
 def _write(case: Case, entry: Entry) -> str:
-    return f"in {case.shown(entry.file)}, set its command to {case.shown(case.command[0])}"
+    by_hand = f"in {case.shown(entry.file)}, set its command to {case.shown(case.command[0])}"
+    ours = entry.name == "memdesk" and entry.command and not entry.folder
+    return f"run memdesk install {entry.host.name}; or {by_hand}" if ours else by_hand
 
 
 def _by_hand(case: Case, entry: Entry) -> str:

@@ -32,10 +32,14 @@ class Surroundings:
         """Return the folders that the paths of `HOSTS` begin with, by their names there."""
         home = str(self.home)
         roaming = self.environ.get("APPDATA") or f"{home}/AppData/Roaming"
-        config = {
-            "darwin": f"{home}/Library/Application Support",
-            "win32": roaming,
-        }.get(self.system) or self.environ.get("XDG_CONFIG_HOME", f"{home}/.config")
+        config = (
+            {
+                "darwin": f"{home}/Library/Application Support",
+                "win32": roaming,
+            }.get(self.system)
+            or self.environ.get("XDG_CONFIG_HOME")
+            or f"{home}/.config"
+        )
         return {
             "home": home,
             "config": config,
@@ -43,7 +47,13 @@ class Surroundings:
             "local": self.environ.get("LOCALAPPDATA") or f"{home}/AppData/Local",
             "codex": self.environ.get("CODEX_HOME") or f"{home}/.codex",
             "copilot": self.environ.get("COPILOT_HOME") or f"{home}/.copilot",
+            "claude": self.environ.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude",
+            "state": self.environ.get("CLAUDE_CONFIG_DIR") or home,
         }
+
+    def place(self, path: str) -> Path:
+        """Return the path that one of `HOSTS` stands for here."""
+        return Path(path.format(**self.places()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +66,24 @@ class Host:
     """What its maker calls it."""
     files: Mapping[str, tuple[str, ...]]
     """Its user-wide file by system, the usual one last: the first that is there is the one it
-    reads. `{config}` and the like are `Surroundings.places`; a star stands for anything."""
+    reads; of several editions, all. `{config}` and the like are `Surroundings.places`; a star stands for anything."""
     key: str = "mcpServers"
     """The table in the file that holds the servers by their names."""
     form: str = JSON
-    comments: bool = False
-    """Whether its JSON may have comments, which a writer would destroy."""
-    typed: bool = False
-    """Whether an entry says that it is started: `"type": "stdio"`."""
+    typed: str = ""
+    """What an entry calls a server that is started, for hosts that want its `type`."""
+    all_tools: bool = False
+    """Whether an entry has to say that all its tools may be used: `"tools": ["*"]`."""
+    folder: str = ""
+    """What is there once it has run; without it, the folder of its file."""
+    teaches: str = ""
+    """The file of instructions that it reads in every conversation; empty where it has none."""
+    skill: str = ""
+    """The file of a skill for memdesk; empty where it has no skills."""
+    hooks: str = ""
+    """The file of its hooks; empty where it has none at the start of a session."""
+    restart: str = "start it anew"
+    """What makes it read its file again."""
     variables: bool = False
     """Whether it puts the environment in for `${NAME}` or `${env:NAME}`."""
     checked: str = "2026-11"
@@ -71,12 +91,37 @@ class Host:
 
     def present(self, around: Surroundings) -> tuple[Path, ...]:
         """Return the files of its that are there, the one it reads first."""
+        return tuple(path for file in self._files(around) for path in _matching(file))
+
+    def targets(self, around: Surroundings, *, named: bool) -> tuple[Path, ...]:
+        """Return its files that an entry belongs in: those it has run with.
+
+        Where there is no trace of it, none, or its usual one if it was `named`.
+        """
+        if self.folder:
+            trace = os.path.isdir(around.place(self.folder))  # noqa: PTH112 (as below)
+            there = trace or self.present(around)
+            found = self._usual(around) if there else ()
+        else:
+            found = tuple(
+                folder / Path(file).name
+                for file in self._files(around)
+                for folder in _matching(str(Path(file).parent))
+                if os.path.isdir(folder)  # noqa: PTH112 (false where nobody may look)
+            )
+        return found or (self._usual(around) if named else ())
+
+    def _usual(self, around: Surroundings) -> tuple[Path, ...]:
+        return tuple(around.place(file) for file in self.files.get(around.system, ())[-1:])
+
+    def _files(self, around: Surroundings) -> tuple[str, ...]:
+        """Return its paths here, with the stars that stand for anything."""
         places = {name: glob.escape(path) for name, path in around.places().items()}
-        found = (
-            glob.glob(file.format(**places))  # noqa: PTH207 (the pattern is a whole path)
-            for file in self.files.get(around.system, ())
-        )
-        return tuple(Path(path) for paths in found for path in sorted(paths))
+        return tuple(file.format(**places) for file in self.files.get(around.system, ()))
+
+
+def _matching(pattern: str) -> list[Path]:
+    return [Path(path) for path in sorted(glob.glob(pattern))]  # noqa: PTH207 (a whole path)
 
 
 def _everywhere(*paths: str) -> dict[str, tuple[str, ...]]:
@@ -97,28 +142,34 @@ HOSTS = (
                 "{config}/" + _CLAUDE,
             )
         },
+        restart="quit it wholly and start it again",
     ),
     Host(
         "claude-code",
         "Claude Code",
-        _everywhere("{home}/.claude.json"),
-        typed=True,
+        _everywhere("{state}/.claude.json"),
+        typed="stdio",
+        folder="{claude}",
+        teaches="{claude}/CLAUDE.md",
+        skill="{claude}/skills/memdesk/SKILL.md",
+        hooks="{claude}/settings.json",
+        restart="start a new session",
         variables=True,
     ),
     Host("cursor", "Cursor", _everywhere("{home}/.cursor/mcp.json"), variables=True),
     Host(
         "vscode",
         "VS Code",
-        _everywhere("{config}/Code/User/mcp.json", "{config}/Code - Insiders/User/mcp.json"),
+        _everywhere("{config}/Code - Insiders/User/mcp.json", "{config}/Code/User/mcp.json"),
         key="servers",
-        comments=True,
-        typed=True,
+        typed="stdio",
         variables=True,
     ),
     Host(
         "windsurf",
         "Windsurf",
         _everywhere("{home}/.codeium/windsurf/mcp_config.json"),
+        teaches="{home}/.codeium/windsurf/memories/global_rules.md",
         variables=True,
     ),
     Host(
@@ -126,7 +177,6 @@ HOSTS = (
         "Zed",
         _everywhere("{dotconfig}/zed/settings.json") | {"win32": ("{config}/Zed/settings.json",)},
         key="context_servers",
-        comments=True,
     ),
     Host(
         "codex",
@@ -134,9 +184,24 @@ HOSTS = (
         _everywhere("{codex}/config.toml"),
         key="mcp_servers",
         form=TOML,
+        teaches="{codex}/AGENTS.md",
+        restart="start a new session",
     ),
-    Host("gemini", "Gemini CLI", _everywhere("{home}/.gemini/settings.json"), variables=True),
-    Host("copilot", "Copilot CLI", _everywhere("{copilot}/mcp-config.json")),
+    Host(
+        "gemini",
+        "Gemini CLI",
+        _everywhere("{home}/.gemini/settings.json"),
+        teaches="{home}/.gemini/GEMINI.md",
+        variables=True,
+    ),
+    Host(
+        "copilot",
+        "Copilot CLI",
+        _everywhere("{copilot}/mcp-config.json"),
+        typed="local",
+        all_tools=True,
+        teaches="{copilot}/copilot-instructions.md",
+    ),
     Host("antigravity", "Antigravity", _everywhere("{home}/.gemini/config/mcp_config.json")),
 )
 """Every host memdesk knows, read in November 2026; on the hosts themselves none was verified."""

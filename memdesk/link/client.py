@@ -19,6 +19,7 @@ from memdesk.link.batches import batches, further
 from memdesk.link.calls import Call, Calls
 from memdesk.link.keeping import Keeping
 from memdesk.memory import PERSONAL, Filter, Memory, check_space, new_id, now
+from memdesk.rules import HostRules
 
 if TYPE_CHECKING:
     import socket
@@ -250,6 +251,16 @@ class ServiceClient(Keeping):
             Changed,
             Call("undo", (change,), {"actor": actor}, writes=True, repeatable=bool(change)),
         )
+
+    # Hosts
+
+    def host_rules(self) -> dict[str, HostRules]:
+        """Return what those hosts may do and see that may not do everything, by their names."""
+        return self._calls.ask(dict, Call("host_rules"))
+
+    def set_host_rules(self, name: str, rules: HostRules) -> HostRules:
+        """Say what a host may do and see; return the rules in their usual form. Raises `Invalid`."""
+        return self._calls.ask(HostRules, Call("set_host_rules", (name, rules), writes=True))
 
     # Tidying
 

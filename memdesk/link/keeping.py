@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from memdesk.answers import Copied, Diff, Point, Restored
+from memdesk.answers import Copied, Diff, Point, Restored, Wholes
 from memdesk.link.calls import Call
+from memdesk.memory import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from memdesk.answers import Finding
+    from memdesk.answers import Finding, Taken, Whole
     from memdesk.catalog import ModelSpec
     from memdesk.link.calls import Calls
+    from memdesk.memory import Draft, Filter
 
 
 class Keeping:
@@ -83,6 +85,54 @@ class Keeping:
         """
         return self._calls.ask(tuple, Call("backups_with", (tuple(ids),)))
 
+    # Importing
+
+    def take_in(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        actor: str = "import",
+        change: str | None = None,
+        fresh: bool = False,
+        dry: bool = False,
+    ) -> tuple[Taken, ...]:
+        """Store what can be stored of some drafts at once, and tell what became of each, in order.
+
+        They are found by their words from then on, and by meaning once embedded. What was taken in
+        before and has been forgotten, replaced or edited since stays as it is now. A `dry` run
+        tells the same and writes nothing.
+        """
+        fresh, change = fresh or change is None, new_id() if change is None else change
+        asked: dict[str, object] = {"actor": actor, "change": change, "dry": dry}
+        call = Call("take_in", (tuple(drafts),), asked, writes=not dry, fresh=fresh)
+        return self._calls.ask(tuple, call)
+
+    def wholes(self, *, where: Filter, limit: int = 100, cursor: str | None = None) -> Wholes:
+        """Return memories with all that they were before, the oldest first, at most 200."""
+        asked: dict[str, object] = {"where": where, "limit": limit, "cursor": cursor}
+        return self._calls.ask(Wholes, Call("wholes", kwargs=asked))
+
+    def write_parquet(self, path: Path, *, where: Filter) -> int:
+        """Write memories into a new Parquet file, the oldest first; return how many they are."""
+        return self._calls.ask(int, _once("write_parquet", path, where=where))
+
+    def adopt(
+        self,
+        wholes: Sequence[Whole],
+        *,
+        actor: str = "import",
+        change: str | None = None,
+        dry: bool = False,
+    ) -> tuple[Taken, ...]:
+        """Take memories of another store in with their ids and histories; tell what became of each.
+
+        Of two with one id the one with the later clock is present afterwards, and the other in its
+        history. What was erased here stays erased; what was erased elsewhere goes to the trash.
+        """
+        change = new_id() if change is None else change
+        asked: dict[str, object] = {"actor": actor, "change": change, "dry": dry}
+        return self._calls.ask(tuple, Call("adopt", (tuple(wholes),), asked, writes=not dry))
+
     # Models
 
     def use_model(self, spec: ModelSpec, progress: Callable[[int, int], None] | None = None) -> int:
@@ -123,6 +173,11 @@ class Keeping:
         return self._calls.ask(bool, Call("maintain", kwargs=asked, writes=True))
 
 
-def _once(verb: str, *args: object, progress: Callable[[int, int], None] | None = None) -> Call:
+def _once(
+    verb: str,
+    *args: object,
+    progress: Callable[[int, int], None] | None = None,
+    **more: object,
+) -> Call:
     """Return a call that is not asked again when the daemon dies over it."""
-    return Call(verb, args, progress=progress, writes=True, repeatable=False)
+    return Call(verb, args, more, progress, writes=True, repeatable=False)

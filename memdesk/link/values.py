@@ -37,9 +37,13 @@ from memdesk.answers import (
     Revision,
     Stats,
     Status,
+    Taken,
+    Whole,
+    Wholes,
 )
 from memdesk.errors import MemdeskError, StoreError
 from memdesk.memory import Draft, Edit, Filter, Memory, Source
+from memdesk.rules import HostRules
 
 _KIND = "$"
 _SPEC = "ModelSpec"
@@ -49,9 +53,9 @@ _CLASSES: dict[str, type[Any]] = {
     each.__name__: each
     for each in (
         *(Asked, Changed, Concern, Duty, Hit, Inbox, Overview, Page, Profile, Recalled),
-        *(Remembered, Revision, Stats, Status),
+        *(Remembered, Revision, Stats, Status, Taken, Whole, Wholes),
         *(Copied, Diff, Difference, Finding, Point, Restored),
-        *(Draft, Edit, Filter, Memory, Source),
+        *(Draft, Edit, Filter, HostRules, Memory, Source),
     )
 }
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from memdesk.mcp.asking import Request
     from memdesk.service import Service
+    from memdesk.service.seat import Seat
 
 THREADS = 8
 AT_ONCE = 4
@@ -95,12 +96,12 @@ class Connection:
         """The service if it is open already."""
         return self._service
 
-    async def read(self, request: Request, work: Callable[[Service], Answer]) -> str:
+    async def read(self, request: Request, work: Callable[[Seat], Answer]) -> str:
         """Return what `work` answers, run on a thread."""
         async with self._reads:
             return await asyncio.wrap_future(self._pools.reads.submit(self._run, request, work))
 
-    async def write(self, request: Request, work: Callable[[Service], Answer]) -> str:
+    async def write(self, request: Request, work: Callable[[Seat], Answer]) -> str:
         """Return what `work` answers; `settle` waits for it even if its caller has gone."""
         async with self._writing:
             future = self._pools.writes.submit(self._run, request, work)
@@ -133,12 +134,12 @@ class Connection:
         """Wait for the writes in flight, at most `timeout` seconds."""
         wait(tuple(self._writes), timeout=timeout)
 
-    def _run(self, request: Request, work: Callable[[Service], Answer]) -> str:
+    def _run(self, request: Request, work: Callable[[Seat], Answer]) -> str:
         """Do the work, and log what came of it."""
         service, begun = self._opened(), time.perf_counter()
         try:
             with service.duties.busy(), self._around():
-                answer = work(service)
+                answer = work(service.for_host(request.host, self.space))
         except BaseException as error:
             # Its sentence may quote a memory.
             failed = Answer("", (), f"error: {type(error).__name__}")

@@ -16,7 +16,7 @@ from memdesk.memory import Filter
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
-    from memdesk.service import Service
+    from memdesk.service.seat import Seat
 
 FOUND = 10
 """How many memories a briefing holds about its topic."""
@@ -43,9 +43,7 @@ async def brief(
     """Start with what is remembered: the profile, and what bears on a topic."""
     connection = ctx.request_context.lifespan_context
     request = Request(client_name(ctx), "prompt", topic)
-    return await connection.read(
-        request, lambda service: _briefing(service, connection.space, topic)
-    )
+    return await connection.read(request, lambda desk: _briefing(desk, topic))
 
 
 def remember_session(
@@ -55,15 +53,15 @@ def remember_session(
     return REMEMBER_SESSION.format(focus=f", above all about {focus}" if focus else "")
 
 
-def _briefing(service: Service, space: str | None, topic: str) -> Answer:
+def _briefing(desk: Seat, topic: str) -> Answer:
     intro = BRIEF.format(about=f" about {topic}" if topic else "")
-    known = resources.profile(service, space)
+    known = resources.profile(desk)
     if topic:
-        spaces = service.scope(space)
-        answer = service.recall(topic, limit=FOUND, where=Filter(spaces=spaces))
+        spaces = desk.scope(None)
+        answer = desk.recall(topic, limit=FOUND, where=Filter(spaces=spaces))
         more = found(render.recalled(answer, spaces, MAX_TOKENS), answer)
     else:
-        more = resources.newest(service, space)
+        more = resources.newest(desk)
     ids = tuple(dict.fromkeys((*known.ids, *more.ids)))
     return Answer(f"{intro}\n\n{known.text}\n\n{more.text}", ids, more.outcome)
 

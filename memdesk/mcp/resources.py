@@ -16,7 +16,7 @@ from memdesk.memory import Filter
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
-    from memdesk.service import Service
+    from memdesk.service.seat import Seat
 
 SCHEME = "memories://"
 NEWEST = 20
@@ -25,15 +25,15 @@ MAX_TOKENS = 8000
 """The longest resource; hosts put it into the conversation whole."""
 
 
-def newest(service: Service, space: str | None) -> Answer:
-    """Return the newest memories of a space and of personal."""
-    page = service.list(where=Filter(spaces=service.scope(space)), limit=NEWEST)
+def newest(desk: Seat) -> Answer:
+    """Return the newest memories of the host's space and of personal."""
+    page = desk.list(where=Filter(spaces=desk.scope(None)), limit=NEWEST)
     return told(render.listed(page.memories, "The newest memories", MAX_TOKENS), page.memories)
 
 
-def profile(service: Service, space: str | None) -> Answer:
-    """Return the profile of a space."""
-    answer = service.profile(space=service.scope(space)[0], max_tokens=MAX_TOKENS)
+def profile(desk: Seat) -> Answer:
+    """Return the profile of the host's space."""
+    answer = desk.profile(max_tokens=MAX_TOKENS)
     return told(render.profile(answer, MAX_TOKENS), answer.memories)
 
 
@@ -63,14 +63,12 @@ async def memory(id: str, ctx: Context[Connection, Any]) -> str:
     view = VIEWS.get(id)
     if view is not None:
         request = Request(client_name(ctx), "resource", id)
-        return await connection.read(request, lambda service: view(service, connection.space))
-    return await connection.read(
-        Request(client_name(ctx), "resource"), lambda service: _one(service, id)
-    )
+        return await connection.read(request, view)
+    return await connection.read(Request(client_name(ctx), "resource"), lambda desk: _one(desk, id))
 
 
-def _one(service: Service, id: str) -> Answer:
-    memories = service.get([id])
+def _one(desk: Seat, id: str) -> Answer:
+    memories = desk.get([id])
     return told(render.whole(memories, MAX_TOKENS), memories)
 
 

@@ -21,7 +21,7 @@ from memdesk.memory import Draft, Edit, Filter, Source
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from memdesk.service import Service
+    from memdesk.service.seat import Seat
 
 OMITTED: Any = None
 """The default of an argument without one; a plain type in the schema all the same."""
@@ -73,21 +73,19 @@ async def remember(
     """
     connection, client = _connection(ctx), client_name(ctx)
 
-    def work(service: Service) -> Answer:
+    def work(desk: Seat) -> Answer:
         draft = Draft(
             text,
             kind=kind,
             tags=_tuple(tags) or (),
-            space=service.scope(space or connection.space)[0],
+            space=desk.room(space),
             source=Source(client, "agent"),
             happened_at=happened_at or None,
             expires_at=expires_at or None,
             replaces=replaces or None,
         )
         change = connection.change(ctx.request_id, "remember", draft)
-        done = service.remember(
-            draft, actor=client, change=change.id, fresh=change.fresh, since=change.since
-        )
+        done = desk.remember(draft, change=change.id, fresh=change.fresh, since=change.since)
         return Answer(render.remembered(done), (done.id,), done.outcome)
 
     said = f"a {kind} for {space or connection.space or 'the default space'}"
@@ -119,10 +117,10 @@ async def recall(
     """
     connection = _connection(ctx)
 
-    def work(service: Service) -> Answer:
+    def work(desk: Seat) -> Answer:
         from memdesk.periods import parse_period
 
-        spaces = service.scope(space or connection.space)
+        spaces = desk.scope(space)
         where = Filter(
             spaces=spaces,
             kinds=(kind,) if kind else (),
@@ -130,7 +128,7 @@ async def recall(
             since=parse_period(since, "since").start if since else None,
             until=parse_period(until, "until").end if until else None,
         )
-        answer = service.recall(query, limit=limit, where=where, beside=beside)
+        answer = desk.recall(query, limit=limit, where=where, beside=beside)
         return found(render.recalled(answer, spaces, max_tokens), answer)
 
     return await connection.read(Request(client_name(ctx), "recall", query), work)
@@ -142,8 +140,8 @@ async def get(ids: Ids, ctx: Context[Connection, Any], *, max_tokens: Tokens = 8
     Use it when recall showed only a part of one, or to see what replaced one.
     """
 
-    def work(service: Service) -> Answer:
-        memories = service.get(ids)
+    def work(desk: Seat) -> Answer:
+        memories = desk.get(ids)
         return told(render.whole(memories, max_tokens), memories)
 
     return await _connection(ctx).read(Request(client_name(ctx), "get"), work)
@@ -174,8 +172,8 @@ async def revise(
     )
     change = connection.change(ctx.request_id, "revise", id, edit)
 
-    def work(service: Service) -> Answer:
-        memory = service.revise(id, edit, actor=client, change=change.id, fresh=change.fresh)
+    def work(desk: Seat) -> Answer:
+        memory = desk.revise(id, edit, change=change.id, fresh=change.fresh)
         return Answer(render.revised(memory), (memory.id,), "revised")
 
     given = {"text": text, "kind": kind, "tags": tags, "expires_at": expires_at, "pinned": pinned}
@@ -196,10 +194,8 @@ async def forget(
     connection, client = _connection(ctx), client_name(ctx)
     change = connection.change(ctx.request_id, "forget", ids, reason)
 
-    def work(service: Service) -> Answer:
-        done = service.forget(
-            ids, reason=reason, actor=client, change=change.id, fresh=change.fresh
-        )
+    def work(desk: Seat) -> Answer:
+        done = desk.forget(ids, reason=reason, change=change.id, fresh=change.fresh)
         text = render.forgotten(done)
         return Answer(text, (*done.done, *done.unchanged), f"{len(done.done)} in the trash")
 
@@ -216,9 +212,8 @@ async def profile(
     """
     connection = _connection(ctx)
 
-    def work(service: Service) -> Answer:
-        named = service.scope(space or connection.space)[0]
-        answer = service.profile(space=named, max_tokens=max_tokens)
+    def work(desk: Seat) -> Answer:
+        answer = desk.profile(space=space, max_tokens=max_tokens)
         return told(render.profile(answer, max_tokens), answer.memories)
 
     return await connection.read(Request(client_name(ctx), "profile", space or ""), work)

@@ -21,11 +21,12 @@ from memdesk.memory import clean_word, new_id, now
 from memdesk.service import duties
 from memdesk.service.activity import Activity
 from memdesk.service.duties import Duties
+from memdesk.service.hosts import Hosts
 from memdesk.service.models import Models
 from memdesk.service.watching import Changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -40,6 +41,8 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+CLOCK_AHEAD = 300.0
+"""So far another device's clock may be ahead of this one's, in seconds (DESIGN §2)."""
 MODEL_WAIT = 1.5
 """How long a call waits for the model, in seconds, before it does with words alone."""
 MAINTENANCE = duties.MAINTENANCE
@@ -77,6 +80,20 @@ class Writing:
             actor=self.actor,
         )
 
+    def place(self, memory: Memory) -> Memory:
+        """Return a revision that was written elsewhere with its place in this store, unsigned.
+
+        What is signed after it has a later clock, unless its own is of a time that is still to come.
+        """
+        self._seq += 1
+        if memory.clock_ms <= (self.at.timestamp() + CLOCK_AHEAD) * 1000:
+            self._clock = max(self._clock, (memory.clock_ms, memory.clock_n))
+        return replace(memory, seq=self._seq)
+
+    def pass_by(self, seqs: Iterable[int]) -> None:
+        """Give no more of these sequence numbers: a write that was cut off has used them."""
+        self._seq = max(self._seq, *seqs, 0)
+
 
 @dataclass
 class Core(Models):
@@ -109,6 +126,8 @@ class Core(Models):
     """When it was looked last whether it is time for one."""
     on_write: list[Callable[[Core], None]] = field(default_factory=list)
     """What is called after each write, without the lock."""
+    hurried: int = 0
+    """How many calls wait for passages to be embedded."""
     behind: bool = False
     """Whether search does not know all memories yet."""
 
@@ -125,6 +144,7 @@ class Core(Models):
         self.changes = Changes()
         self.lock = WriterLock(self.home / "write.lock", "memdesk")
         self.activity = Activity(self.home, on=self.log_hosts)
+        self.hosts = Hosts(self.home)
         self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="memdesk")
         self.duties = Duties()
 

@@ -21,6 +21,7 @@ from memdesk.service import (
 )
 from memdesk.service.core import Core
 from memdesk.service.duties import WARMING
+from memdesk.service.hosts import Hosting
 from memdesk.service.keeping import Keeping
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _due(core: Core, store: Store) -> None:
     switching.opened(core, store)
 
 
-class Service(Keeping):
+class Service(Keeping, Hosting):
     """One person's memories; thread-safe, synchronous, and safe beside other processes.
 
     Every verb raises `Invalid` for input it cannot use and `StoreError` when the store fails; those

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import fields
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from memdesk.answers import Diff, Difference
@@ -11,6 +12,7 @@ from memdesk.errors import Invalid
 from memdesk.memory import LIVE, REPLACED, TOMBSTONE, TRASHED, Memory, now
 from memdesk.service.core import MAINTENANCE
 from memdesk.service.reading import MAX_LIST, checked_limit
+from memdesk.service.upkeep import HISTORY_DAYS
 from memdesk.service.writing import expired, with_reason
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def _difference(
 ) -> Difference | None:
     """Return what became of a memory, or None where it is as it was; `then` may be unknown."""
     became = _standing(memory, at)
-    if memory.created_at > since:
+    if memory.created_at > since or (then is None and _came(memory, since, at)):
         return Difference("added", memory) if became == LIVE else None
     if became == TOMBSTONE:
         return Difference("erased", memory)
@@ -84,6 +86,11 @@ def _difference(
     if _standing(then, since) != became:
         return Difference(_BECAME[became], memory, then, changed)
     return Difference("revised", memory, then, changed) if changed else None
+
+
+def _came(memory: Memory, since: datetime, at: datetime) -> bool:
+    """Tell whether a memory that was not known here at a moment was imported after it."""
+    return memory.source.trust == "import" and since > at - timedelta(days=HISTORY_DAYS)
 
 
 def _standing(memory: Memory, at: datetime) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from memdesk import suspicion
 from memdesk.errors import Invalid
 from memdesk.memory import (
+    BURST,
     LIVE,
     TRUSTS,
     Draft,
@@ -34,7 +36,9 @@ FLAGS = (SECRET, INSTRUCTION, LOW_TRUST)
 """What a memory is flagged with by itself; other flags are left as they are."""
 _LOW = 0.5
 """An import below this confidence is of low trust."""
-_ROLES = ("user", "assistant", "system", "tool")
+_AHEAD = timedelta(minutes=5)
+"""So far another device's clock may be ahead of this one's (DESIGN §2)."""
+ROLES = ("user", "assistant", "system", "tool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,12 @@ class Checked:
     memory: Memory
     removed: int
     """Characters that were removed from its text."""
+    dated: bool = False
+    """Whether it says itself when it was created."""
+
+    def begun(self, at: datetime) -> Memory:
+        """Return the memory as it begins its life here at a moment."""
+        return self.memory if self.dated else replace(self.memory, created_at=at)
 
 
 def check(draft: Draft, now: datetime) -> Checked:
@@ -65,7 +75,7 @@ def check(draft: Draft, now: datetime) -> Checked:
         happened_at=happened.at if happened else None,
         happened_precision=happened.precision if happened else None,
         utc_offset_min=happened.utc_offset_min if happened else None,
-        created_at=now,
+        created_at=_created(draft.created_at or "", now),
         updated_at=now,
         expires_at=_expiry(draft.expires_at or "", now),
         state=LIVE,
@@ -73,7 +83,7 @@ def check(draft: Draft, now: datetime) -> Checked:
         replaced_by=None,
         pinned=draft.pinned,
         confidence=_confidence(draft.confidence),
-        flags=(),
+        flags=(BURST,) if draft.held else (),
         reviewed=None,
         metadata=check_metadata(draft.metadata),
         content_hash=content_hash(text),
@@ -84,7 +94,7 @@ def check(draft: Draft, now: datetime) -> Checked:
         change="",
         actor="",
     )
-    return Checked(flagged(memory), removed)
+    return Checked(flagged(memory), removed, dated=bool(draft.created_at))
 
 
 def edited(memory: Memory, edit: Edit, now: datetime) -> Memory:
@@ -115,6 +125,8 @@ def edited(memory: Memory, edit: Edit, now: datetime) -> Memory:
         value = getattr(edit, name)
         if value is not None:
             changes[name] = checked(value)  # type: ignore[operator]
+    if edit.ref is not None:
+        changes["source"] = _source(replace(memory.source, ref=edit.ref))
     if edit.add_tags or edit.drop_tags:
         changes["tags"] = _retagged(memory.tags if edit.tags is None else edit.tags, edit)
     after = replace(memory, **changes)  # type: ignore[arg-type]
@@ -135,7 +147,8 @@ def flagged(memory: Memory) -> Memory:
 
 def _still_reviewed(memory: Memory) -> str | None:
     """Return what the person has seen of a memory and does not depend on its text."""
-    return LOW_TRUST if LOW_TRUST in (memory.reviewed or "").split() else None
+    kept = [each for each in (BURST, LOW_TRUST) if each in (memory.reviewed or "").split()]
+    return " ".join(kept) or None
 
 
 def _retagged(tags: tuple[str, ...], edit: Edit) -> tuple[str, ...]:
@@ -151,8 +164,8 @@ def _source(source: Source) -> Source:
 
 
 def _role(role: str | None) -> str | None:
-    if role is not None and role not in _ROLES:
-        raise Invalid("role", f"must be one of {', '.join(_ROLES)}")
+    if role is not None and role not in ROLES:
+        raise Invalid("role", f"must be one of {', '.join(ROLES)}")
     return role
 
 
@@ -164,6 +177,15 @@ def _position(position: int | None) -> int | None:
 
 def _happened(text: str) -> Moment | None:
     return parse_moment(text, "happened_at") if text else None
+
+
+def _created(text: str, now: datetime) -> datetime:
+    if not text:
+        return now
+    at = parse_moment(text, "created_at").at
+    if at > now + _AHEAD:
+        raise Invalid("created_at", "is in the future; leave it out, or give the moment it was")
+    return min(at, now)
 
 
 def _expiry(text: str, now: datetime) -> datetime | None:

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 MENDING, EMBEDDING, MAINTENANCE, WARMING = "mending", "embedding", "maintenance", "warming"
 REVIEWING, SWITCHING, KEEPING = "reviewing", "switching", "keeping"
+WATCHING = "watching"
 ABOUT = {
     WARMING: "loads the store and the model before they are needed",
     MENDING: "gives search what a crash has left out",
@@ -35,6 +36,7 @@ ABOUT = {
     REVIEWING: "looks for what wants the person's eye",
     SWITCHING: "embeds every memory with another model",
     KEEPING: "makes a restore point now and then",
+    WATCHING: "brings in what has changed in watched folders",
 }
 """The duties there are, in a few words each."""
 

@@ -47,7 +47,7 @@ def _erase(core: Core, write: Writing, ids: Sequence[str]) -> set[str]:
             raise Invalid("id", f"{memory.id} is not in the trash; forget it first")
     texts = {each.text for each in (*memories, *write.store.revisions_of(*ids))}
     core.activity.forget(ids, texts)  # a second try would not know the texts any more
-    tombs = [write.sign(_tombstone(memory)) for memory in memories]
+    tombs = [write.sign(tombstone(memory)) for memory in memories]
     # First the wish, then the copies: were the power cut in between, the memory would still be
     # in the trash. Nothing is scrubbed before this lock is let go.
     request_scrub(write.store)
@@ -60,7 +60,8 @@ def _erase(core: Core, write: Writing, ids: Sequence[str]) -> set[str]:
     return texts
 
 
-def _tombstone(memory: Memory) -> Memory:
+def tombstone(memory: Memory) -> Memory:
+    """Return what stays of a memory that is erased: no word of it."""
     return replace(
         memory,
         state=TOMBSTONE,

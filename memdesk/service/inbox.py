@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from memdesk.answers import Changed, Concern, Inbox
 from memdesk.errors import Invalid
-from memdesk.memory import LIVE, check_id, now
+from memdesk.memory import BURST, LIVE, check_id, now
 from memdesk.service import reading, reviewing
 from memdesk.service.drafting import FLAGS, LOW_TRUST
 from memdesk.service.reviewing import CONTRADICTION, DUPLICATE
@@ -28,6 +28,7 @@ _DAYS = 30
 _PERSON = "person"
 _PAGE = 500
 _PAIRS = (DUPLICATE, CONTRADICTION, REPLACED)
+_FLAGS = (*FLAGS, BURST)
 
 
 def inbox(core: Core, limit: int) -> Inbox:
@@ -57,7 +58,7 @@ def _concerns(core: Core, looked: Looked) -> list[Concern]:
 
 def _flagged(core: Core) -> Iterator[Concern]:
     for memory in core.store().flagged():
-        yield from (Concern(flag, memory) for flag in memory.flags if flag in FLAGS)
+        yield from (Concern(flag, memory) for flag in memory.flags if flag in _FLAGS)
 
 
 def _paired(core: Core, looked: Looked) -> Iterator[Concern]:
@@ -104,7 +105,9 @@ def _told(concern: Concern) -> Iterator[Concern]:
     """Yield a concern with what was found and where."""
     from memdesk.suspicion import suspicions
 
-    if concern.kind not in FLAGS:
+    if concern.kind == BURST:
+        yield replace(concern, about=f"{concern.memory.source.name} {_TOO_MANY}")
+    elif concern.kind not in FLAGS:
         yield replace(concern, about=_ABOUT[concern.kind])
     elif concern.kind == LOW_TRUST:
         yield replace(concern, about=f"it came from {concern.memory.source.name}")
@@ -114,6 +117,7 @@ def _told(concern: Concern) -> Iterator[Concern]:
         yield replace(concern, about=about, spans=tuple(each.span for each in found))
 
 
+_TOO_MANY = "saved too many in a minute; it is not recalled until you settle this"
 _ABOUT = {
     DUPLICATE: "nearly the same as another",
     CONTRADICTION: "says otherwise than another",
@@ -152,7 +156,7 @@ def _parsed(key: str) -> tuple[str, str, str]:
     """Return kind, id and the other's id of a concern's key; raises `Invalid`."""
     kind, _, ids = key.partition(":")
     id, _, other = ids.partition(":")
-    if kind not in (*FLAGS, *_PAIRS) or bool(other) != (kind in _PAIRS):
+    if kind not in (*_FLAGS, *_PAIRS) or bool(other) != (kind in _PAIRS):
         raise Invalid("concerns", f"“{key[:100]}” is no concern's key; `inbox` lists them")
     return kind, check_id(id, "concerns"), check_id(other, "concerns") if other else ""
 

@@ -34,6 +34,11 @@ AT_ONCE = 8
 """Passages that are embedded inside the call; more follow in the background (DESIGN §2)."""
 _RECIPE = Recipe()
 _BATCH = 64
+_BULK = 256
+"""Passages that are embedded before they are written where somebody waits for all of them: so that
+neither the writes nor the ends of the calls, when a core has nothing left, take a fiftieth of the time."""
+_GIVES_WAY = 10.0
+"""How long whoever asks for it waits until the background lets go, in seconds."""
 _A_MOMENT = 1.0
 """How long an opening waits for search, in seconds, where that has to be made anew."""
 _AT_A_TIME = 8
@@ -124,10 +129,12 @@ def rebuild(store: Store, memories: Sequence[Memory], core: Core | None = None) 
     store.index(made, replaced=[memory.id for memory in memories])
 
 
-def put(core: Core, store: Store, made: Sequence[PassageRow]) -> None:
-    """Give new memories' passages to search; they are stored already, so a failure is mended later."""
+def put(
+    core: Core, store: Store, made: Sequence[PassageRow], *, replaced: Iterable[str] = ()
+) -> None:
+    """Give memories' passages to search; they are stored already, so a failure is mended later."""
     try:
-        store.index(made)
+        store.index(made, replaced=replaced)
     except StoreError as error:
         log.warning("stored, but search will have it only later: %s", error)
         mend_soon(core)
@@ -169,7 +176,9 @@ def _in_line(core: Core, store: Store) -> bool:
 
 def _take_over(store: Store, memories: Sequence[Memory]) -> None:
     """Index memories anew with the vectors that an earlier memdesk's table has of them."""
-    known = store.former_vectors(memories)
+    from memdesk.store.former import former_vectors
+
+    known = former_vectors(store, memories)
     made = [
         row
         for memory in memories
@@ -191,16 +200,17 @@ def embed_pending(
     """Embed the passages that wait for it; return how many were done.
 
     One process at a time does this; another returns 0 at once. `go_on` is asked every few passages
-    and may wait; False ends the work. Raises `ModelError`.
+    and may wait; False ends the work. Without it somebody waits for all of it. Raises `ModelError`.
     """
-    done = 0
-    with core.alone("embedding") as alone:
+    done, most = 0, _BATCH if go_on else _BULK
+    with core.alone("embedding", 0.0 if go_on else _GIVES_WAY) as alone:
         total = core.store().passages.count("embedded = false") if alone else 0
         while alone and not core.closing.is_set() and (go_on is None or go_on()):
-            batch = core.store().pending(_BATCH)
+            batch = core.store().pending(most)
             if not batch:
                 break
-            embedded = _embed_batch(core, batch, go_on)
+            heard = _further(progress, done, total) if progress else None
+            embedded = _embed_batch(core, batch, go_on, heard)
             if not embedded:
                 break  # someone else changed them all meanwhile; the next call sees what is left
             done += embedded
@@ -209,8 +219,16 @@ def embed_pending(
     return done
 
 
+def _further(progress: Callable[[int, int], None], done: int, total: int) -> Callable[[int], None]:
+    """Return what tells `progress` of a batch after so many passages were done."""
+    return lambda more: progress(done + more, max(total, done + more))
+
+
 def _embed_batch(
-    core: Core, batch: list[tuple[str, Passage]], go_on: Callable[[], bool] | None
+    core: Core,
+    batch: list[tuple[str, Passage]],
+    go_on: Callable[[], bool] | None,
+    heard: Callable[[int], None] | None,
 ) -> int:
     embedder = core.embedder
     if embedder is None:
@@ -218,7 +236,8 @@ def _embed_batch(
     store = core.store()
     before = store.get({id for id, _ in batch})
     known = [(before[id], passage) for id, passage in batch if id in before]
-    vectors = _vectors(embedder, [meaning(memory, passage) for memory, passage in known], go_on)
+    texts = [meaning(memory, passage) for memory, passage in known]
+    vectors = _vectors(embedder, texts, go_on, heard)
     ready = [
         (memory, passage, made) for (memory, passage), made in zip(known, vectors, strict=False)
     ]
@@ -262,11 +281,14 @@ def _give_vectors(
 
 
 def _vectors(
-    embedder: Embedding, texts: list[str], go_on: Callable[[], bool] | None
+    embedder: Embedding,
+    texts: list[str],
+    go_on: Callable[[], bool] | None,
+    heard: Callable[[int], None] | None,
 ) -> list[Embedded]:
     """Return the vectors of texts; only those of the first ones when `go_on` ends the work."""
     if go_on is None:
-        return embedder.read_documents(texts)
+        return embedder.read_documents(texts, heard)
     made: list[Embedded] = []
     for start in range(0, len(texts), _AT_A_TIME):
         if start and not go_on():
@@ -282,7 +304,21 @@ def embed_in_background(core: Core) -> None:
 
 
 def _embed_duty(core: Core) -> None:
-    embed_pending(core, go_on=lambda: core.duties.step(EMBEDDING))
+    embed_pending(core, go_on=lambda: not core.hurried and core.duties.step(EMBEDDING))
+
+
+def embed_now(core: Core, progress: Callable[[int, int], None] | None = None) -> int:
+    """Embed what waits while somebody waits for it; return how many were done. Raises `ModelError`.
+
+    The background gives way meanwhile, and goes on where this ends too soon.
+    """
+    core.hurried += 1
+    try:
+        return embed_pending(core, progress)
+    finally:
+        core.hurried -= 1
+        if core.store().pending(1):
+            embed_in_background(core)
 
 
 def embed_quietly(core: Core, go_on: Callable[[], bool] | None = None) -> int:

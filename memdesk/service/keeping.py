@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memdesk.service import (
+    adopting,
     backups,
     copying,
     differing,
@@ -12,6 +13,8 @@ from memdesk.service import (
     indexing,
     points,
     switching,
+    tables,
+    taking,
     upkeep,
 )
 
@@ -20,8 +23,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from memdesk.answers import Copied, Diff, Finding, Point, Restored
+    from memdesk.answers import Copied, Diff, Finding, Point, Restored, Taken, Whole, Wholes
     from memdesk.catalog import ModelSpec
+    from memdesk.memory import Draft, Filter
     from memdesk.service.core import Core
 
 
@@ -91,6 +95,48 @@ class Keeping:
         """
         return backups.with_words_of(self._core, ids)
 
+    # Importing
+
+    def take_in(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        actor: str = "import",
+        change: str | None = None,
+        fresh: bool = False,
+        dry: bool = False,
+    ) -> tuple[Taken, ...]:
+        """Store what can be stored of some drafts at once, and tell what became of each, in order.
+
+        They are found by their words from then on, and by meaning once embedded. What was taken in
+        before and has been forgotten, replaced or edited since stays as it is now. A `dry` run
+        tells the same and writes nothing.
+        """
+        return taking.take_in(self._core, drafts, actor, change, fresh=fresh, dry=dry)
+
+    def wholes(self, *, where: Filter, limit: int = 100, cursor: str | None = None) -> Wholes:
+        """Return memories with all that they were before, the oldest first, at most 200."""
+        return adopting.wholes(self._core, where, limit, cursor)
+
+    def write_parquet(self, path: Path, *, where: Filter) -> int:
+        """Write memories into a new Parquet file, the oldest first; return how many they are."""
+        return tables.write_parquet(self._core, path, where)
+
+    def adopt(
+        self,
+        wholes: Sequence[Whole],
+        *,
+        actor: str = "import",
+        change: str | None = None,
+        dry: bool = False,
+    ) -> tuple[Taken, ...]:
+        """Take memories of another store in with their ids and histories; tell what became of each.
+
+        Of two with one id the one with the later clock is present afterwards, and the other in its
+        history. What was erased here stays erased; what was erased elsewhere goes to the trash.
+        """
+        return adopting.adopt(self._core, wholes, actor, change, dry=dry)
+
     # Models
 
     def use_model(self, spec: ModelSpec, progress: Callable[[int, int], None] | None = None) -> int:
@@ -115,7 +161,7 @@ class Keeping:
 
     def embed_pending(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Embed the passages of long texts that wait for it; `progress` hears (done, total)."""
-        return indexing.embed_pending(self._core, progress)
+        return indexing.embed_now(self._core, progress)
 
     def reindex(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Build what search reads anew from the memories; return how many there are."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
@@ -42,9 +41,7 @@ def remember_many(
     while batch := list(islice(waiting, _BATCH)):
         check_wanted()
         if not results:  # further batches are of the same change
-            if sum(len(each.text) for each in batch) > points.BULK_CHARACTERS:
-                points.before(core, "import", change)
-            points.before_many(core, batch, "import", change)
+            points.before_import(core, [each.text for each in batch], change)
         results += _remember_batch(core, batch, actor, change, fresh=fresh)
         if progress:
             progress(len(results))
@@ -65,7 +62,7 @@ def _remember_batch(
         stored: dict[str, Memory] = {}
         for draft, passages, vectors in embedded:
             if draft.memory.id in still_new:
-                memory = write.sign(replace(draft.memory, created_at=write.at))
+                memory = write.sign(draft.begun(write.at))
                 stored[memory.id] = memory
                 same_model = model == write.store.stamp.fingerprint
                 rows += indexing.rows(memory, passages, vectors if same_model else None)

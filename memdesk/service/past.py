@@ -111,7 +111,7 @@ def _changed(
     store: Store, wanted: Asked, as_of: datetime, vector: np.ndarray | None, then: _Then
 ) -> _Then:
     """Return the same with the passages of revisions that counted then and have been changed since."""
-    earlier = _revisions(store, wanted, as_of)
+    earlier = [each for each in _revisions(store, wanted, as_of) if not each.held]
     present = store.get(each.id for each in earlier)
     # A crash may leave a copy of the present revision in the history: it is no earlier one.
     earlier = [each for each in earlier if each.id in present and each.seq < present[each.id].seq]

@@ -120,6 +120,12 @@ def _is_in(known: Iterable[About], epoch: str, seq: int) -> bool:
     return any((about.epoch, about.seq) == (epoch, seq) for about in known)
 
 
+def before_import(core: Core, texts: Sequence[str], change: str | None) -> None:
+    """Make a restore point before an import of many memories or of much text."""
+    if len(texts) > BULK or sum(map(len, texts)) > BULK_CHARACTERS:
+        before(core, "import", change)
+
+
 def before_many(core: Core, ids: Sequence[object], reason: str, change: str | None) -> None:
     """Make a restore point before a change of more than `BULK` memories."""
     if len(ids) > BULK:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from memdesk.service.core import Core
+    from memdesk.store import Store
 
 MAX_RECALL = 50
 MAX_LIST = 1000
@@ -103,13 +104,18 @@ def history(core: Core, id: str) -> tuple[Revision, ...]:
     return tuple(revisions)
 
 
-def profile(core: Core, space: str, max_tokens: int) -> Profile:
-    """Return what is pinned, then preferences, facts and decisions, to the token budget."""
+def profile(
+    core: Core, space: str, max_tokens: int, spaces: tuple[str, ...] | None = None
+) -> Profile:
+    """Return what is pinned, then preferences, facts and decisions, to the token budget.
+
+    It is of the space and of `personal`, or else of the `spaces`.
+    """
     space, max_tokens = check_space(space), checked_budget(max_tokens)
-    spaces = tuple(dict.fromkeys((space, PERSONAL)))
+    spaces = spaces or tuple(dict.fromkeys((space, PERSONAL)))
     store = core.store()
-    pinned = store.find(Filter(spaces=spaces, pinned=True), limit=_PROFILE_POOL)
-    settled = store.find(Filter(spaces=spaces, kinds=_SETTLED, pinned=False), limit=_PROFILE_POOL)
+    pinned = not_held(store, Filter(spaces=spaces, pinned=True), _PROFILE_POOL)
+    settled = not_held(store, Filter(spaces=spaces, kinds=_SETTLED, pinned=False), _PROFILE_POOL)
     settled.sort(key=lambda memory: TRUSTS.index(memory.source.trust))
     unique: dict[str, Memory] = {}
     for memory in (*pinned, *settled):
@@ -122,6 +128,19 @@ def profile(core: Core, space: str, max_tokens: int) -> Profile:
             kept.append(memory)
             spent += cost
     return Profile(space, tuple(kept), len(unique) - len(kept))
+
+
+def not_held(store: Store, where: Filter, limit: int) -> list[Memory]:
+    """Return the newest memories of a filter that may be recalled."""
+    found: list[Memory] = []
+    after: tuple[datetime, str] | None = None
+    while len(found) < limit:
+        page = store.find(where, limit=limit, after=after)
+        found += [each for each in page if not each.held]
+        if len(page) < limit:
+            break
+        after = page[-1].created_at, page[-1].id
+    return found[:limit]
 
 
 def stats(core: Core) -> Stats:

@@ -232,6 +232,7 @@ def _still(memory: Memory, where: Filter) -> bool:
     return (
         bool(memory.text)
         and memory.state in where.states
+        and not memory.held
         and (not where.spaces or memory.space in where.spaces)
         and (not where.kinds or memory.kind in where.kinds)
         and set(where.tags) <= set(memory.tags)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from memdesk.answers import Changed
 from memdesk.errors import Invalid
 from memdesk.limits import check as check_wanted
-from memdesk.memory import TOMBSTONE, TRASHED, Memory, check_id
+from memdesk.memory import TOMBSTONE, TRASHED, Memory, check_id, now
 from memdesk.service import points
 from memdesk.service.core import MAINTENANCE
+from memdesk.service.upkeep import HISTORY_DAYS
 from memdesk.service.writing import only_flagged, rewrite
 
 if TYPE_CHECKING:
@@ -127,11 +129,25 @@ def _histories(store: Store, memories: Sequence[Memory]) -> Iterator[tuple[Memor
     for start in range(0, len(memories), _PAGE):
         page = memories[start : start + _PAGE]
         earlier: dict[str, list[Memory]] = {memory.id: [] for memory in page}
-        for revision in reversed(store.revisions_of(*earlier)):
+        for revision in reversed(store.revisions_of(*earlier, marks=True)):
             earlier[revision.id].append(revision)
         for memory in page:
             before = (each for each in earlier[memory.id] if each.seq < memory.seq)
-            yield memory, _flagged_at_once((*before, memory))
+            yield memory, _flagged_at_once(_adopted_at_once((*before, memory)))
+
+
+def _adopted_at_once(revisions: Sequence[Memory]) -> list[Memory]:
+    """Return revisions (oldest first), those that were adopted together as what that change wrote."""
+    told: list[Memory] = []
+    mark, due = None, 0
+    for each in revisions:
+        if each.state == TOMBSTONE:
+            mark, due = each, (each.position or 0) + 1
+        elif mark and not due and each.updated_at > mark.updated_at:
+            mark = None
+        told.append(replace(each, change=mark.change) if mark else each)
+        due = max(0, due - 1)
+    return told
 
 
 def _flagged_at_once(revisions: Sequence[Memory]) -> list[Memory]:
@@ -158,9 +174,7 @@ def _layers(revisions: list[Memory]) -> tuple[list[_Layer], dict[str, Memory]]:
     """Return what still stands (oldest first), and what each undo took away."""
     standing: list[_Layer] = []
     undone: dict[str, Memory] = {}
-    first = revisions[0]
-    made = first.created_at == first.updated_at
-    before = replace(first, state=TRASHED) if made else None
+    before = _unmade(revisions)
     for memory in revisions:
         top = standing[-1].after.change if standing else ""
         if memory.change == undo_of(top):
@@ -171,6 +185,18 @@ def _layers(revisions: list[Memory]) -> tuple[list[_Layer], dict[str, Memory]]:
             standing.append(_Layer(before, memory))
         before = memory
     return standing, undone
+
+
+def _unmade(revisions: Sequence[Memory]) -> Memory | None:
+    """Return a memory as if it had never been made: in the trash; None where its beginning is not kept."""
+    first = revisions[0]
+    if first.state == TOMBSTONE:  # adopted
+        first = [each for each in revisions if each.change == first.change][-1]
+        return replace(first, state=TRASHED)
+    # An import tells when it was created elsewhere; what was before it here could not be gone yet.
+    young = first.updated_at > now() - timedelta(days=HISTORY_DAYS)
+    made = first.created_at == first.updated_at or (first.source.trust == "import" and young)
+    return replace(first, state=TRASHED) if made else None
 
 
 def _last_change(store: Store) -> str:
@@ -191,7 +217,10 @@ def _last_change(store: Store) -> str:
 
 def _tops(store: Store, memories: Sequence[Memory]) -> Iterator[tuple[Memory, Memory | None]]:
     """Yield memories with the revision that stands on top of each; those without way back have none."""
-    changed = [each for each in memories if each.created_at != each.updated_at]
+    own = store.stamp.device
+    changed = [
+        each for each in memories if each.created_at != each.updated_at or each.device != own
+    ]
     histories = {each.id: revisions for each, revisions in _histories(store, changed)}
     for memory in memories:
         standing, _ = _layers(histories.get(memory.id, [memory]))

@@ -62,7 +62,7 @@ def remember(
             _index_if_missing(core, write.store, first.id)
         if known := first or _known(core, write, checked, None if fresh else since):
             return known
-        memory = _store(write, checked.memory)
+        memory = _store(write, checked.begun(write.at))
         made = begun.rows(write.store, memory)
         indexing.put(core, write.store, made)
     pending = sum(row.embedded is None for row in made)
@@ -80,7 +80,7 @@ def _index_if_missing(core: Core, store: Store, id: str) -> None:
 def _store(write: Writing, draft: Memory) -> Memory:
     """Put a new memory on the disk, and in the same commit mark the one it replaces."""
     replaced = _replaceable(write.store, draft.replaces) if draft.replaces else None
-    memory = write.sign(replace(draft, created_at=write.at))
+    memory = write.sign(draft)
     if replaced is None:
         write.store.insert([memory])
         return memory
@@ -119,7 +119,8 @@ def _known(core: Core, write: Writing, draft: Checked, since: datetime | None) -
         changed.append((old, replace(old, state=REPLACED, replaced_by=twin.id)))
     if changed:
         rewrite(core, write, changed)
-    return Remembered(twin.id, outcome, twin.space, draft.removed, memory.replaces)
+    told = (twin.id, outcome, twin.space, draft.removed, memory.replaces)
+    return Remembered(*told, held=twin.held)
 
 
 def _best_twin(same: Iterable[Memory], at: datetime) -> Memory | None:
@@ -145,11 +146,18 @@ def _first_result(store: Store, change: str | None, draft: Memory) -> Remembered
     replaced = next((row.id for row in rows if row.id == draft.replaces), None)
     same = [row for row in rows if identity(row) == identity(draft) and row.id != draft.replaces]
     if same:
-        outcome = "stored" if same[0].created_at == same[0].updated_at else "restored"
+        outcome = "stored" if _is_first(store, same[0]) else "restored"
         return Remembered(same[0].id, outcome, same[0].space, replaced=replaced)
     # The text was there already, and only what it replaces was written.
     by = next((row.replaced_by for row in rows if row.id == draft.replaces), None)
     return Remembered(by, "duplicate", draft.space, replaced=replaced) if by else None
+
+
+def _is_first(store: Store, memory: Memory) -> bool:
+    """Tell whether a revision is the one that a memory began with."""
+    if memory.created_at == memory.updated_at:
+        return True
+    return not any(each.seq < memory.seq for each in store.revisions_of(memory.id))
 
 
 def identity(memory: Memory) -> Identity:

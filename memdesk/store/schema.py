@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from memdesk.answers import Revision
     from memdesk.passages import Embedded, Passage
 
+HELD = "held"
+"""The state that search has of a live memory which it must not find yet."""
 NOT_ERASED = f"state <> '{TOMBSTONE}'"
 """The condition of memories that search has passages of."""
 ONE_A_MEMORY = "ordinal = 0"
@@ -127,6 +130,17 @@ def history_rows(memories: Iterable[Memory], valid_to: datetime) -> pa.Table:
     )
 
 
+def revision_rows(revisions: Iterable[Revision]) -> pa.Table:
+    """Return revisions as rows of `HISTORY`."""
+    return pa.Table.from_pylist(
+        [
+            {**_row(each.memory), "valid_from": each.valid_from, "valid_to": each.valid_to}
+            for each in revisions
+        ],
+        schema=HISTORY,
+    )
+
+
 def _row(memory: Memory) -> dict[str, object]:
     row = {name: getattr(memory, name) for name in _NAMES}
     source = memory.source
@@ -163,6 +177,7 @@ def passage_rows(rows: Sequence[PassageRow], dims: int) -> pa.Table:
                 "at": row.memory.when,
                 "source": row.memory.source.name,
                 **{name: getattr(row.memory, name) for name in _COPIED},
+                "state": HELD if row.memory.held else row.memory.state,
             }
             for row in rows
         ],
@@ -174,7 +189,6 @@ _COPIED = (
     "space",
     "kind",
     "tags",
-    "state",
     "pinned",
     "expires_at",
     "session",

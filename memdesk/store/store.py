@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memdesk.errors import StoreError
-from memdesk.memory import Filter
+from memdesk.memory import TOMBSTONE, Filter
 from memdesk.passages import Embedded, Found, Passage
 from memdesk.store import schema
 from memdesk.store.durable import size_on_disk
@@ -18,7 +17,7 @@ from memdesk.store.filters import both, equals, literal, one_of, where
 from memdesk.store.kept import Kept
 from memdesk.store.neighbours import neighbours
 from memdesk.store.search import Search, Wanted
-from memdesk.store.stamp import LAYOUT, Stamp, passages_of, write_stamp
+from memdesk.store.stamp import Stamp, write_stamp
 from memdesk.store.table import INDEX_CACHE, Table, connect
 from memdesk.store.tally import by_value, tally
 from memdesk.store.unfinished import Begun, with_beginning, with_id
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from memdesk.answers import Revision
     from memdesk.memory import Memory
     from memdesk.question import Question
     from memdesk.store.candidates import Candidates
@@ -40,8 +40,10 @@ _SESSION_COMMITS = 400  # caches are keyed by version and never shrink: LANCEDB.
 _PASSAGE = ("ordinal", "start", "end", "text", "asking", "timed")
 Place = tuple[str, int, int, int, int]
 """A passage's memory, the sequence number of its revision, ordinal, start and end."""
-_BESIDE = ("points", "backups", "ballast")  # the last is the reserve for a full disk
-_WORDS_OF_ONE = 384  # about the bytes that a passage takes in the full-text index
+_BESIDE = ("points", "backups", "ballast")
+"""Restore points, backup files, and the reserve that maintenance gives up on a full disk."""
+_WORDS_OF_ONE = 384
+"""About the bytes that a passage takes in the full-text index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,27 +220,6 @@ class Store:
             kept.setdefault(memory, []).append((Passage(*parts), embedded))
         return kept
 
-    def former_vectors(self, memories: Sequence[Memory]) -> dict[Place, Embedded]:
-        """Return what the model made of these memories' passages for the layout before this one.
-
-        A revision's passage at the same place has the same text, and the same text the same vector.
-        """
-        name = passages_of(self.stamp.fingerprint, LAYOUT - 1)
-        if not (self.home / f"{name}.lance").is_dir():
-            return {}
-        columns = ["memory", "seq", "ordinal", "start", "end", "vector", "signs"]
-        wanted = both("embedded = true", one_of("memory", [memory.id for memory in memories]))
-        try:
-            rows = Table(connect(self.home), self.home, name, durable=False).rows(
-                wanted, columns=columns
-            )
-        except StoreError:  # torn, or gone meanwhile: then the model reads them again
-            return {}
-        return {
-            tuple(place): Embedded(np.asarray(vector, np.float32), signs or b"")
-            for *place, vector, signs in _columns(rows, columns)
-        }
-
     def signs(self, ids: Iterable[str]) -> dict[tuple[str, int], bytes]:
         """Return the signs of the words of each passage of some memories that has any, by (id, ordinal)."""
         columns = ["memory", "ordinal", "signs"]
@@ -310,9 +291,10 @@ class Store:
         for batch in self.memories.batches(one_of("state", states)):
             yield [schema.memory_of(row) for row in batch.to_pylist()]
 
-    def revisions_of(self, *ids: str) -> list[Memory]:
-        """Return the earlier revisions of memories, newest first."""
-        return self.revisions(one_of("id", ids))
+    def revisions_of(self, *ids: str, marks: bool = False) -> list[Memory]:
+        """Return the earlier revisions of memories, newest first; with the `marks` of adoptions if asked."""
+        found = self.revisions(one_of("id", ids))
+        return [each for each in found if marks or each.state != TOMBSTONE]
 
     # Writing
 
@@ -346,6 +328,14 @@ class Store:
             self.history.add(schema.history_rows(before, at))
         self.memories.upsert(schema.memory_rows(memories), "id")
         self._committed(memories)
+
+    def adopt(self, memories: Sequence[Memory], revisions: Sequence[Revision]) -> None:
+        """Put memories of another store in, and earlier revisions of theirs with when they were valid."""
+        if revisions:
+            self.history.add(schema.revision_rows(revisions))
+        self.memories.upsert(schema.memory_rows(memories), "id")
+        self._committed(memories)
+        self._head_version = -1  # the last one's clock need not be the latest
 
     def _committed(self, memories: Sequence[Memory]) -> None:
         last = max(memories, key=lambda memory: memory.seq)

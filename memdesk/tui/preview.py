@@ -41,6 +41,10 @@ _CONCERNS = {
     ),
     "secret": ("This looks like a secret", "a it is none, or may stay · e edit · d to trash"),
     "instruction": ("This reads like orders to an assistant", "a all right · e edit · d to trash"),
+    "burst": (
+        "One of too many that a host saved at once: not recalled",
+        "a all right · d to trash",
+    ),
     "low-trust": ("This came from somewhere you may not trust", "a all right · d to trash"),
 }
 MOST_BLOCKS = 150

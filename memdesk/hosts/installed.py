@@ -1,0 +1,138 @@
+"""What was put into which host's file, so that taking it out brings back what was there before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memdesk.hosts.unusable import Unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE = "installed.json"
+"""In the store's folder: of a host's own words only those are in it that stand amid ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One change of one file: from its `at`th byte on, `new` stands where `old` was."""
+
+    at: int
+    old: str
+    """Hexadecimal, as `new`."""
+    new: str
+    before: str
+    """The SHA-256 of the file before; empty where there was none."""
+    after: str
+    made: bool
+    """Whether the table that our entry is in was made for it."""
+    folders: tuple[str, ...] = ()
+    """The folders that were made for the file, the innermost first."""
+    backups: tuple[str, ...] = ()
+    """The copies that were made of it."""
+
+    def holds(self, content: bytes | None) -> bool:
+        """Tell whether a file is as our change left it."""
+        return content is not None and _sum(content) == self.after
+
+    def undone(self, content: bytes) -> bytes | None:
+        """Return what was in the file before; None where there was none."""
+        if not self.before:
+            return None
+        end = self.at + len(self.new) // 2
+        return content[: self.at] + bytes.fromhex(self.old) + content[end:]
+
+
+def record(before: bytes | None, after: bytes, **more: Any) -> Record:
+    """Return what a change was, by what a file had before and after."""
+    old = before or b""
+    start = _common(old, after)
+    most = min(len(old), len(after)) - start
+    same = _common(old[::-1][:most], after[::-1][:most])
+    return Record(
+        start,
+        old[start : len(old) - same].hex(),
+        after[start : len(after) - same].hex(),
+        "" if before is None else _sum(before),
+        _sum(after),
+        **more,
+    )
+
+
+class Records:
+    """The changes that stand, by file."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._file = home / FILE
+
+    def of(self, path: Path) -> Record | None:
+        """Return what was done to a file; None where nothing is known."""
+        told = self._read().get(str(path))
+        try:
+            return Record(**_checked(told)) if told else None
+        except TypeError:
+            return None
+
+    def keep(self, path: Path, record: Record | None) -> None:
+        """Note what was done to a file, or that nothing is any more; raises `Unusable`."""
+        told = self._read()
+        told.pop(str(path), None)
+        if record:
+            told[str(path)] = asdict(record)
+        elif not self._file.exists():
+            return
+        try:
+            self._write(told)
+        except OSError as error:
+            why = f"cannot be noted in {self._file}: {error.strerror}"
+            raise Unusable(why) from error
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            told = json.loads(self._file.read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}  # then our entries are known by their name alone
+        return told if isinstance(told, dict) else {}
+
+    def _write(self, told: Mapping[str, Any]) -> None:
+        if not told:
+            self._file.unlink()
+            with suppress(OSError):  # it was made for this file, or a store is in it
+                self._home.rmdir()
+            return
+        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd, name = tempfile.mkstemp(prefix=f".{FILE}.", dir=self._home)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            json.dump(told, file)
+        Path(name).replace(self._file)
+
+
+def _common(one: bytes, other: bytes) -> int:
+    """Return how many bytes two texts begin with alike."""
+    least, most = 0, min(len(one), len(other))
+    while least < most:
+        middle = (least + most + 1) // 2
+        if one[least:middle] == other[least:middle]:
+            least = middle
+        else:
+            most = middle - 1
+    return least
+
+
+def _checked(told: Any) -> dict[str, Any]:
+    if not isinstance(told, dict):
+        raise TypeError
+    lists = {name: tuple(told.get(name, ())) for name in ("folders", "backups")}
+    return told | lists
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
