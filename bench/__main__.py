@@ -7,6 +7,7 @@ import sys
 
 BENCHMARKS = {
     "growth": "bench.growth",
+    "import": "bench.imports",
     "recall": "bench.recall.command",
     "speed": "bench.speed",
     "tui": "bench.tui",

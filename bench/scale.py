@@ -46,6 +46,10 @@ class Scale:
     """Saves of all hosts together."""
     grown: int = 10_000
     """Single saves after which a store is compared with a freshly loaded one."""
+    imported: int = 10_000
+    """Notes of a folder that is imported."""
+    chat_bytes: int = 200_000_000
+    """Of a chat export, before it is packed."""
     commits: tuple[int, ...] = (5_000, 10_000, 20_000)
     """Saves after which the server's memory is measured again."""
 
@@ -59,6 +63,8 @@ QUICK = Scale(
     busy_seconds=2.0,
     at_once=200,
     grown=400,
+    imported=200,
+    chat_bytes=2_000_000,
 )
 
 
