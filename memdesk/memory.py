@@ -273,17 +273,23 @@ def check_metadata(metadata: str | Mapping[str, object]) -> str:
     """Return the metadata as the text of a JSON object; raises `Invalid` for anything else."""
     try:
         value = json.loads(metadata) if isinstance(metadata, str) else dict(metadata)
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)
+        text = _as_json(value)
     except (ValueError, TypeError, RecursionError) as error:
         raise Invalid("metadata", f"is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise Invalid("metadata", "must be a JSON object")
     if _depth(value) > MAX_METADATA_DEPTH:
         raise Invalid("metadata", f"is nested more than {MAX_METADATA_DEPTH} levels deep")
-    text = clean(text, "metadata")[0]
+    text, removed = clean(text, "metadata")
+    if removed:  # keys may be in another order now, or be one
+        text = _as_json(json.loads(text, strict=False))
     if len(text.encode()) > MAX_METADATA_BYTES:
         raise Invalid("metadata", f"is longer than {MAX_METADATA_BYTES:,} bytes")
     return text
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)
 
 
 def _depth(value: object) -> int:

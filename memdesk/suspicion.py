@@ -40,6 +40,12 @@ def suspicions(text: str) -> tuple[Suspicion, ...]:
     return tuple(sorted(found.values(), key=lambda each: each.span))
 
 
+def secrets(text: str) -> tuple[Suspicion, ...]:
+    """Return what looks like a secret in a text, in its order."""
+    found = {each.span: each for each in _secrets(text)}
+    return tuple(sorted(found.values(), key=lambda each: each.span))
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """The looks of one kind of secret."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tui import Clock
+    from watched import Watched
 
     from memdesk.link.client import ServiceClient
 
@@ -75,6 +76,14 @@ def open_desk(
 def desk(open_desk: Callable[..., Service]) -> Service:
     """Return a desk with a fake model."""
     return open_desk()
+
+
+@pytest.fixture
+def notes(home: Path, tmp_path: Path, desk: Service) -> Watched:
+    """Return an empty folder that is watched by a desk."""
+    from watched import Watched
+
+    return Watched(home, tmp_path / "notes", desk)
 
 
 @pytest.fixture

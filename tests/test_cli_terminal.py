@@ -36,6 +36,12 @@ def test_no_control_character_gets_through(text: str) -> None:
     assert safe(shown) == shown
 
 
+@given(st.text(st.characters(categories=["Cs", "L"])))
+def test_everything_can_be_written(text: str) -> None:
+    """A file's name need not be Unicode; what stands for its bytes is shown."""
+    assert safe(text).encode().decode() == safe(text)
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_json_stays_json(text: str) -> None:
     """Escaping a document does not change what it says."""

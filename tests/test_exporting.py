@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import stat
 import tempfile
 from contextlib import suppress
@@ -337,6 +338,13 @@ def test_a_note_is_read_as_it_was_written(text: str) -> None:
     assert (known["id"], known["tags"], known["kind"]) == (told.id, ["a: b", "#c"], "note")
 
 
+@pytest.mark.parametrize("odd", ["\ufffe", "\uffff", "\ufeff", "\x85", "\u2028", "\x7f"])
+def test_front_matter_holds_every_character(odd: str) -> None:
+    """Also those that YAML has no place for."""
+    head = leaves.leaf(memory("x", (f"a{odd}b",))).split("---\n")[1]
+    assert yaml.safe_load(head)["tags"] == [f"a{odd}b"]
+
+
 def test_names_of_notes_are_readable_and_unique() -> None:
     """A name is the first words; the second of a name, by any case, has a part of its id."""
     taken: set[str] = set()
@@ -367,7 +375,9 @@ def test_notes_come_back_as_they_were(tmp_path: Path) -> None:
     desk.remember(Draft("# A heading\n\ntext", kind="decision", tags=("a b", "c"), space="work"))
     desk.remember(Draft("The gate: 4711", happened_at="2020-05", pinned=True))
     desk.remember(Draft("old", created_at="2011-01-02T03:04:05.678901Z", happened_at="2010"))
-    assert write_notes(wholes(desk, Filter()), tmp_path / "notes") == 3
+    turn = Draft("What is it?", session="1.0", position=0, role="user", speaker="Ada")
+    desk.remember(replace(turn, confidence=0.5))
+    assert write_notes(wholes(desk, Filter()), tmp_path / "notes") == 4
     bring_in(other, tmp_path / "notes")
 
     def told(desk: Service) -> list[tuple[object, ...]]:
@@ -380,11 +390,17 @@ def test_notes_come_back_as_they_were(tmp_path: Path) -> None:
             "happened_at",
             "happened_precision",
             "pinned",
+            "session",
+            "position",
+            "role",
+            "speaker",
+            "confidence",
         ]
         found = desk.list().memories
         return sorted(tuple(getattr(each, name) for name in names) for each in found)
 
     assert told(other) == told(desk)
+    assert bring_in(desk, tmp_path / "notes").stored == 0
     desk.close()
     other.close()
 
@@ -422,6 +438,28 @@ def test_an_exported_file_is_private_and_whole(cli: Cli, tmp_path: Path) -> None
     assert [each.name for each in path.parent.iterdir()] == ["all.jsonl"]
     assert cli("export", "--to", str(path.parent)).code == 2
     assert cli("export", "--to", str(tmp_path / "no" / "x")).code == 2
+
+
+@pytest.mark.parametrize("format", ["jsonl", "parquet"])
+def test_a_link_is_followed(cli: Cli, tmp_path: Path, format: str) -> None:
+    """The file that it leads to is replaced, and the link stays one."""
+    cli.add("tea at five")
+    there, link = tmp_path / "there", tmp_path / "link"
+    there.write_text("an older export")
+    link.symlink_to(there)
+    cli.ok("export", "--format", format, "--to", str(link))
+    assert link.readlink() == there
+    assert b"tea at five" in there.read_bytes()
+
+
+@pytest.mark.parametrize("format", ["jsonl", "parquet"])
+def test_what_is_no_file_is_not_replaced(cli: Cli, tmp_path: Path, format: str) -> None:
+    """A pipe, say: it is refused and stays one."""
+    cli.add("tea at five")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    done = cli("export", "--format", format, "--to", str(pipe))
+    assert (done.code, "pipe" in done.err, pipe.is_fifo()) == (2, True, True)
 
 
 def test_a_parquet_file_has_every_column(cli: Cli, tmp_path: Path) -> None:

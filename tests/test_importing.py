@@ -17,11 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from served import direct_only
 
+from memdesk.answers import Whole
 from memdesk.errors import Invalid
 from memdesk.ingest import fitting
 from memdesk.ingest.importing import Import, batches, bring_in, wish
 from memdesk.ingest.item import Choices, Format, Item, Skipped
-from memdesk.ingest.journal import FOLDER
+from memdesk.ingest.journal import FOLDER, Journal
+from memdesk.ingest.lines import Line
 from memdesk.ingest.receipt import PLACES, Counting
 from memdesk.memory import MAX_TEXT_BYTES, Draft, Edit, Filter, Source, new_id
 
@@ -284,6 +286,17 @@ def test_batches_are_bounded_by_number_and_bytes() -> None:
 # Looking only
 
 
+def test_a_power_cut_does_not_take_the_note(
+    home: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is on the disk itself before the first write, and so are the folders that lead to it."""
+    flushed: set[int] = set()
+    monkeypatch.setattr(os, "fsync", lambda fd: flushed.add(os.fstat(fd).st_ino))
+    Journal(home, path).begin()
+    (note,) = (home / FOLDER).iterdir()
+    assert {each.stat().st_ino for each in (note, home / FOLDER, home)} <= flushed
+
+
 def test_a_dry_run_tells_the_same_and_writes_nothing(desk: Service, path: Path, home: Path) -> None:
     """Its receipt is that of the import that follows, but for the change; the store stays as it was."""
     desk.remember(Draft("note number 5"))
@@ -311,6 +324,53 @@ def test_secrets_are_taken_out_when_asked(desk: Service, path: Path) -> None:
     marked = bring_in(desk, path, format)
     assert (marked.stored, marked.flagged) == (1, 1)
     assert [each.flags for each in desk.list().memories if TOKEN in each.text] == [("secret",)]
+
+
+def secretive() -> Draft:
+    """Return a draft that has a secret in every field that may hold one, but its text."""
+    known = {"api": {"token": [TOKEN, 7]}, "aws_secret_key": "Ab12" * 10, "colour": "blue"}
+    return Draft(
+        "nothing here",
+        tags=("home", TOKEN),
+        session=f"about {TOKEN}",
+        speaker=TOKEN,
+        source=Source("notebook", "import", f"https://me:{'p' * 9}@host/x"),
+        metadata=json.dumps(known),
+    )
+
+
+def test_secrets_beside_the_text_are_taken_out_too(desk: Service, path: Path) -> None:
+    """With redact none is stored in tags, names or metadata; without it such a memory is marked."""
+    receipt = bring_in(desk, path, of(Item(secretive(), "line 1")), redact=True)
+    assert (receipt.stored, receipt.redacted) == (1, 1)
+    (kept,) = desk.list().memories
+    assert not any(each in repr(kept) for each in (TOKEN, "ppp", "Ab12"))
+    assert (kept.flags, kept.tags, kept.speaker) == ((), ("home", "[redacted]"), "[redacted]")
+    assert json.loads(kept.metadata)["colour"] == "blue"
+    desk.purge(desk.forget([kept.id]).done)
+    receipt = bring_in(desk, path, of(Item(secretive(), "line 1")))
+    assert (receipt.stored, receipt.flagged) == (1, 1)
+    (concern,) = desk.inbox().concerns
+    assert (concern.kind, "a GitHub token beside the text" in concern.about) == ("secret", True)
+
+
+def test_an_export_is_redacted_in_its_history_too(desk: Service) -> None:
+    """Every revision loses its secrets, wherever they stand in it."""
+    (memory,) = desk.get([desk.remember(secretive()).id])
+    before = replace(memory, text=TOKEN, metadata="{}")
+    line = Line(Whole(memory, (before,)), "line 2")
+    counting = Counting()
+    clean = fitting.whole_line(line, counting=counting, redact=True)
+    assert (TOKEN in repr(clean), counting.redacted) == (False, 1)
+
+
+def test_what_has_no_secret_is_not_touched() -> None:
+    """Tags that are there twice or metadata that is none are for the service to judge."""
+    draft = Draft("nothing", tags=("a", "a"), metadata="[" * 9000)
+    counting = Counting()
+    item = Item(draft, "line 1")
+    assert list(fitting.fitted(item, counting=counting, redact=True)) == [item]
+    assert counting.redacted == 0
 
 
 def test_no_secret_outlives_redaction() -> None:

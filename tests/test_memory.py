@@ -130,6 +130,12 @@ def test_metadata_means_the_same_after_checking(value: dict[str, object]) -> Non
     assert check_metadata(text) == text
 
 
+def test_metadata_is_in_order_after_something_was_removed() -> None:
+    """Keys that lose a character are sorted, and may be one, as they will be the next time."""
+    assert check_metadata('{"0": 0, "\\u007f": 1}') == '{"": 1, "0": 0}'
+    assert check_metadata('{"a": 0, "a\\u007f": 1}') == '{"a": 1}'
+
+
 def test_metadata_is_bounded_in_size_and_depth() -> None:
     """What is kept is what was measured, and a nest too deep for JSON readers is refused."""
     assert check_metadata({"a": "\u202e" * 9_000_000}) == '{"a": ""}'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ import click
 from memdesk.cli.changes import how_many
 from memdesk.cli.command import Verbs, build_filter, filters, pass_desk
 from memdesk.cli.terminal import say
-from memdesk.errors import Invalid
 from memdesk.memory import LIVE, STATES, TRASHED
 
 if TYPE_CHECKING:
@@ -113,14 +111,7 @@ def _print(pieces: Iterable[str]) -> int:
 
 
 def _parquet(desk: Desk, where: Filter, to: Path) -> int:
-    if to.is_dir():
-        raise Invalid("--to", f"{to} is a folder; name a file")
-    part = to.with_name(f".{to.name[:200]}.{os.getpid()}.part")
-    try:
-        done = desk.service.write_parquet(part, where=where)
-        part.replace(to)
-    except OSError as error:
-        raise Invalid("--to", f"{to} cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return done
+    from memdesk.ingest.exporting import beside
+
+    with beside(to) as part:
+        return desk.service.write_parquet(part, where=where)

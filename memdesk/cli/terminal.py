@@ -9,14 +9,16 @@ import time
 import unicodedata
 from typing import Self, TextIO
 
-_UNSAFE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_UNSAFE = re.compile(
+    "[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _WIDE = ("W", "F")
 _APPEARS_AFTER = 1.0
 _BAR = 24
 
 
 def safe(text: str) -> str:
-    r"""Return the text with every character that could command a terminal shown as \xNN or \uNNNN.
+    r"""Return the text with what could command a terminal, or is no Unicode, shown as \uNNNN.
 
     A JSON document stays one that means the same when its unsafe characters are in strings.
     """

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from memdesk.errors import StoreError
 from memdesk.ingest.aligning import Alignment, may_go, paired, part_of, remembered
-from memdesk.ingest.looking import BULK, Look, Seen, adopt, look, renew
+from memdesk.ingest.looking import BULK, Look, Seen, adopt, look, renew, take_over
 from memdesk.ingest.notes import GONE, HERE, UNSURE, Note
 from memdesk.ingest.round import ACTOR, ADDED, FORGOTTEN, MOST_IDS, SKIPPED, News, hash_of
 from memdesk.ingest.watched import settled
@@ -52,6 +52,8 @@ def catch_up(
     with _alone(notes, wait):
         found = around.folder.find()
         yield
+        if found.notes and not notes.by_path:
+            take_over(around, found)
         if epoch and epoch != notes.epoch:
             renew(around)
             notes.epoch, notes.unsure = epoch, True

@@ -112,16 +112,29 @@ def _make(folder: Path) -> None:
 @contextmanager
 def written(path: Path) -> Iterator[TextIO]:
     """Lend a file that only its owner reads; it is at its place once all is in it, or not at all."""
-    part = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
-    if path.is_dir():
-        raise Invalid("--to", f"{path} is a folder; name a file")
-    try:
+    with beside(path) as part:
         made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(made, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 (of a descriptor)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Lend the place of a file that is to take the place of another, which a link may lead to."""
+    try:
+        if path.is_dir():
+            raise Invalid("--to", f"{path} is a folder; name a file")
+        if path.exists() and not path.is_file():
+            raise Invalid("--to", f"{path} is a pipe or a device; name a file, or leave --to out")
+        target = path.resolve()
+        part = target.with_name(f".{target.name[:50]}.{os.getpid()}.part")
+    except (OSError, RuntimeError) as error:  # links that go round in a circle, say
+        raise Invalid("--to", f"{path} cannot be written: {error}") from error
+    try:
+        yield part
+        part.replace(target)
     except OSError as error:
         raise Invalid("--to", f"{path} cannot be written: {error.strerror}") from error
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -44,6 +45,9 @@ class Journal:
                 handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
                     json.dump({"change": change}, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                _flush_folders(self._file)
             except OSError as error:
                 raise StoreError(
                     f"{self._file.parent} cannot be written: {error.strerror}"
@@ -55,6 +59,16 @@ class Journal:
         if self._file:
             with suppress(OSError):
                 self._file.unlink()
+
+
+def _flush_folders(file: Path) -> None:
+    """Put the entries that lead to a file on the disk; Windows does that by itself."""
+    for folder in () if sys.platform == "win32" else (file.parent, file.parent.parent):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _name(path: Path, about: tuple[object, ...]) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 60
 _NO_WORD = re.compile(r"[^\w]+")
-_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _DEVICES = re.compile(r"(?i)con|prn|aux|nul|com\d|lpt\d")
 _PRECISE = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}
 
@@ -38,8 +38,14 @@ def _known(memory: Memory) -> list[tuple[str, str]]:
         "expires": memory.expires_at.isoformat() if memory.expires_at else "",
         "source": memory.source.name,
         "pinned": memory.pinned or "",
+        "session": memory.session,
+        "position": memory.position,
+        "role": memory.role,
+        "speaker": memory.speaker,
+        "confidence": memory.confidence,
     }
-    return [(name, _quoted(value)) for name, value in known.items() if value not in ("", [])]
+    told = {name: value for name, value in known.items() if value not in (None, "", [])}
+    return [(name, _quoted(value)) for name, value in told.items()]
 
 
 def _moment(memory: Memory) -> str:

@@ -25,6 +25,8 @@ AT_ONCE = timedelta(minutes=1)
 _MOST_GONE = 0.5
 _MAINTENANCE = "maintenance"
 _HASHED = 200
+_SAMPLE = 50
+"""So many notes, most of them, tell a folder that was moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +101,23 @@ def _without_moved(around: Round, gone: list[str], to_do: Look) -> list[str]:
         note = around.notes.by_path[path]
         if note.state == HERE and note.bytes not in ("", BLANK):
             by_bytes.setdefault(note.bytes, []).append(path)
-    new = []
-    for seen in to_do.new:
-        if before := by_bytes.get(seen.bytes):
+
+    def moved(seen: Seen) -> bool:
+        before = by_bytes.get(seen.bytes)
+        if before and _is_free(around, seen.path):
             to_do.moved[before.pop(0)] = seen
-        else:
-            new.append(seen)
-    to_do.new = new
+            return True
+        return False
+
+    to_do.new = [seen for seen in to_do.new if not moved(seen)]
+    to_do.changed = [seen for seen in to_do.changed if not moved(seen)]
     return [path for path in gone if path not in to_do.moved]
+
+
+def _is_free(around: Round, path: str) -> bool:
+    """Tell whether no memory waits for a note of this name but those of a deleted one."""
+    note = around.notes.by_path.get(path)
+    return note is None or note.state == GONE
 
 
 def _too_many(around: Round, gone: Sequence[str], found: Found, *, believe: bool) -> bool:
@@ -129,6 +140,25 @@ def _held_words(gone: Sequence[str], found: Found) -> str:
         f"{notes} gone at once and not forgotten, since the disk may be away; if they were deleted "
         "on purpose: memdesk watch FOLDER --once --deleted"
     )
+
+
+def take_over(around: Round, found: Found) -> None:
+    """Go on with the memories of a folder that has been moved or renamed, with its notes, to here."""
+
+    def is_here(known: dict[str, Note]) -> bool:
+        told = (path for path, note in known.items() if note.state == HERE and note.bytes)
+        some = sorted(told)[:_SAMPLE]
+        alike = (_holds(around, path, known[path].bytes) for path in some if path in found.notes)
+        return sum(alike) > len(some) / 2
+
+    around.notes.take_over(is_here)
+
+
+def _holds(around: Round, path: str, bytes: str) -> bool:
+    try:
+        return around.folder.bytes_of(path) == bytes
+    except (OSError, Invalid):
+        return False
 
 
 def adopt(around: Round, found: Found) -> Iterator[None]:

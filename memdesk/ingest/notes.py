@@ -14,10 +14,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memdesk.errors import StoreError
+from memdesk.errors import Busy, StoreError
+from memdesk.lock import WriterLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from memdesk.ingest.watched import Stamp
@@ -94,6 +95,8 @@ class Notes:
                 return
             said = json.loads(self.file.read_text(encoding="utf-8"))
             self.by_path = {path: _note(each) for path, each in said["notes"].items()}
+            if said["folder"] != self._folder:
+                self._have_all_looked_at()
             self.unsure, self.epoch = bool(said["unsure"]), str(said["epoch"])
             self._read = told.st_mtime_ns, told.st_ino
         except FileNotFoundError:
@@ -105,6 +108,25 @@ class Notes:
             _log.warning("%s cannot be read; it is now called %s", self.file, aside.name)
         except OSError as error:
             raise StoreError(f"{self.file} cannot be read: {error.strerror}") from error
+
+    def _have_all_looked_at(self) -> None:
+        """Have every note read once more: it is somewhere else now, and its memories are to say so."""
+        for note in self.by_path.values():
+            if note.state == HERE:
+                note.stamp, note.bytes = (), ""
+
+    def take_over(self, is_here: Callable[[dict[str, Note]], bool]) -> None:
+        """Go on with what is known of a folder that is there no more, if its notes are in this one."""
+        for file in sorted(self.file.parent.glob("*.json")):
+            with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, Busy):
+                said = json.loads(file.read_text(encoding="utf-8"))
+                known = {path: _note(each) for path, each in said["notes"].items()}
+                if os.path.lexists(said["folder"]) or not is_here(known):
+                    continue
+                with WriterLock(file.with_suffix(".lock"), ROOM).hold(0):
+                    file.replace(self.file)
+                self._load()
+                return
 
     def save(self) -> None:
         """Put it on the disk, so that after a crash the old or the new is whole; raises `StoreError`."""

@@ -35,14 +35,16 @@ class Found:
 
     notes: dict[str, Stamp] = field(default_factory=dict)
     """By the paths below the folder, with slashes."""
-    blind: list[str] = field(default_factory=list)
-    """Folders below it that could not be read: nothing is known of what is in them."""
+    blind: set[str] = field(default_factory=set)
+    """What below it could not be looked at: nothing is known of it, nor of what is in it."""
     there: bool = True
     """Whether there is a folder at all."""
 
     def knows(self, path: str) -> bool:
         """Tell whether a path that was not found is certainly not there."""
-        return not any(path.startswith(each + "/") for each in self.blind)
+        parts = path.split("/")
+        ways = ("/".join(parts[:number]) for number in range(1, len(parts) + 1))
+        return self.blind.isdisjoint(ways)
 
 
 class Folder:
@@ -68,16 +70,21 @@ class Folder:
                 found.there = found.there and bool(below)
                 continue
             except OSError:
-                found.blind.append(below)
+                found.blind.add(below)
                 found.there = found.there and bool(below)
                 continue
             rules = rules.within(here)
             for entry in listed:
                 place = f"{below}/{entry.name}" if below else entry.name
-                if self._is_folder(entry, rules):
-                    waiting.append((place, rules))
-                elif stamp := _stamp_of(entry, rules):
-                    found.notes[place] = stamp
+                try:
+                    if self._is_folder(entry, rules):
+                        waiting.append((place, rules))
+                    elif stamp := _stamp_of(entry, rules):
+                        found.notes[place] = stamp
+                except FileNotFoundError:  # gone again, as editors' files are
+                    continue
+                except OSError:
+                    found.blind.add(place)
             if len(found.notes) > MOST:
                 raise Invalid(root, f"holds more than {MOST:,} notes; watch a folder below it")
         return found
@@ -85,7 +92,8 @@ class Folder:
     def _is_folder(self, entry: os.DirEntry[str], rules: Ignored) -> bool:
         if entry.name.startswith(".") or entry.path == self._without:
             return False
-        return _is_folder(entry) and not rules.leave_out(entry.path, folder=True)
+        is_folder = entry.is_dir(follow_symlinks=False)
+        return is_folder and not rules.leave_out(entry.path, folder=True)
 
     def concerns(self, path: str) -> bool:
         """Tell whether a change of something may change what `find` finds."""
@@ -115,22 +123,12 @@ class Folder:
         return BLANK if blank else digest.hexdigest()
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir(follow_symlinks=False)
-    except OSError:
-        return False
-
-
 def _stamp_of(entry: os.DirEntry[str], rules: Ignored) -> Stamp | None:
-    """Return the stamp of a note; None for what is none."""
+    """Return the stamp of a note; None for what is none. Raises `OSError`."""
     name = entry.name
     if name.startswith((".", "~$")) or not name.lower().endswith(SUFFIXES):
         return None
-    try:
-        told = entry.stat(follow_symlinks=False)
-    except OSError:  # gone again, as editors' files are
-        return None
+    told = entry.stat(follow_symlinks=False)
     if not stat.S_ISREG(told.st_mode) or rules.leave_out(entry.path, folder=False):
         return None
     return told.st_size, told.st_mtime_ns, told.st_ctime_ns, told.st_ino

@@ -9,7 +9,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from memdesk.errors import Busy, MemdeskError
+from memdesk.errors import Busy
 from memdesk.ingest.catching_up import catch_up
 from memdesk.ingest.item import Choices
 from memdesk.ingest.notes import Notes
@@ -204,7 +204,7 @@ class Watches:
                         return
             except Busy:
                 watch.look_again()
-            except MemdeskError:
+            except Exception:  # whatever it is, the next look begins anew; the duty logs it
                 watch.look_again()
                 self._going.pop(watch)
                 raise

@@ -132,12 +132,26 @@ def edited(memory: Memory, edit: Edit, now: datetime) -> Memory:
     after = replace(memory, **changes)  # type: ignore[arg-type]
     if after.content_hash != memory.content_hash:
         return replace(flagged(after), reviewed=_still_reviewed(memory))
-    return flagged(after) if after.confidence != memory.confidence else after
+    return reflagged(memory, after)
+
+
+def reflagged(before: Memory, after: Memory) -> Memory:
+    """Return a memory that keeps its text with the flags that its other fields call for now."""
+    told = (before.confidence, beside(before)), (after.confidence, beside(after))
+    return flagged(after) if told[0] != told[1] else after
+
+
+def beside(memory: Memory) -> str:
+    """Return the words of a memory that are not its text."""
+    named = (memory.session or "", memory.speaker or "", memory.source.ref)
+    return "\n".join((memory.metadata, *named, *memory.tags))
 
 
 def flagged(memory: Memory) -> Memory:
-    """Return a memory with the flags that its text and its source call for."""
+    """Return a memory with the flags that its words and its source call for."""
     kinds = {each.kind for each in suspicion.suspicions(memory.text)}
+    if suspicion.secrets(beside(memory)):
+        kinds.add(SECRET)
     doubtful = memory.confidence is not None and memory.confidence < _LOW
     if memory.source.trust == "remote" or (memory.source.trust == "import" and doubtful):
         kinds.add(LOW_TRUST)

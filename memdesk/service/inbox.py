@@ -10,7 +10,7 @@ from memdesk.answers import Changed, Concern, Inbox
 from memdesk.errors import Invalid
 from memdesk.memory import BURST, LIVE, check_id, now
 from memdesk.service import reading, reviewing
-from memdesk.service.drafting import FLAGS, LOW_TRUST
+from memdesk.service.drafting import FLAGS, LOW_TRUST, SECRET, beside
 from memdesk.service.reviewing import CONTRADICTION, DUPLICATE
 from memdesk.service.writing import change_all
 
@@ -103,7 +103,7 @@ def _replacing(store: Store, pairs: Sequence[tuple[Memory, Memory]]) -> dict[str
 
 def _told(concern: Concern) -> Iterator[Concern]:
     """Yield a concern with what was found and where."""
-    from memdesk.suspicion import suspicions
+    from memdesk.suspicion import secrets, suspicions
 
     if concern.kind == BURST:
         yield replace(concern, about=f"{concern.memory.source.name} {_TOO_MANY}")
@@ -113,8 +113,11 @@ def _told(concern: Concern) -> Iterator[Concern]:
         yield replace(concern, about=f"it came from {concern.memory.source.name}")
     else:
         found = [each for each in suspicions(concern.memory.text) if each.kind == concern.kind]
-        about = ", ".join(dict.fromkeys(each.about for each in found))
-        yield replace(concern, about=about, spans=tuple(each.span for each in found))
+        about = list(dict.fromkeys(each.about for each in found))
+        if concern.kind == SECRET:
+            others = dict.fromkeys(each.about for each in secrets(beside(concern.memory)))
+            about += [f"{each} beside the text" for each in others]
+        yield replace(concern, about=", ".join(about), spans=tuple(each.span for each in found))
 
 
 _TOO_MANY = "saved too many in a minute; it is not recalled until you settle this"

@@ -24,7 +24,7 @@ from memdesk.memory import (
     now,
 )
 from memdesk.service import indexing, points
-from memdesk.service.drafting import edited, flagged
+from memdesk.service.drafting import edited, reflagged
 from memdesk.service.writing import (
     change_all,
     check_base,
@@ -346,4 +346,4 @@ def _as_then(memory: Memory, then: Memory, write: Writing) -> Memory:
         expires_at=None if expired(then, write.at) else then.expires_at,
         metadata=with_reason(then.metadata, ""),
     )
-    return flagged(after) if after.confidence != memory.confidence else after
+    return reflagged(memory, after)
