@@ -77,6 +77,24 @@ def test_every_field_of_the_export_lands() -> None:
     assert json.loads(second.metadata)["memory_type"] == "Learning Note"
 
 
+def test_what_is_no_field_is_metadata(tmp_path: Path) -> None:
+    """A text that is a number is one, a time that is none and what its metadata calls the same stay."""
+    memory = {
+        "content": 5,
+        "content_hash": "h",
+        "created_at": "bad",
+        "metadata": {"content_hash": "inner"},
+    }
+    (tmp_path / "export.json").write_text(json.dumps({"memories": [memory]}))
+    (only,) = drafts(FORMAT, tmp_path / "export.json")
+    assert only.text == "5"
+    assert json.loads(only.metadata) == {
+        "content_hash": "h",
+        "created_at": "bad",
+        "metadata": {"content_hash": "inner"},
+    }
+
+
 def test_a_page_of_its_api_is_an_export_too(tmp_path: Path) -> None:
     """What GET /api/memories answers, and a bare list, are read like the export."""
     for shape in (

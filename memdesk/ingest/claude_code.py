@@ -6,17 +6,19 @@ Tool calls and their output, thinking, subagents and what the program itself put
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import IO, TYPE_CHECKING, Any
 
+from memdesk.errors import Invalid
 from memdesk.ingest import chat, transcripts
 from memdesk.ingest.bundle import Entry, head, opened
 from memdesk.ingest.chat import Chat
 from memdesk.ingest.item import Choices, Format, Item, Skipped
 from memdesk.ingest.streamed import LONGEST, Unread, lines
-from memdesk.ingest.values import found, mapping, metadata, moment, name, words
+from memdesk.ingest.values import exactly, found, mapping, metadata, moment, name, words
 from memdesk.memory import PERSONAL, Draft
 
 if TYPE_CHECKING:
@@ -79,28 +81,56 @@ def read(path: Path, choices: Choices) -> Told:
     """Yield the turns of each transcript, and the notes beside them."""
     root = path / "projects" if (path / "projects").is_dir() else path
     fit, folder, seen = False, "", set[bytes]()
+    spaces: dict[str, str] = {}
     with opened(root) as bundle:
         yield from bundle.refused
-        for entry in bundle.entries:
-            if entry.name.rpartition("/")[0] != folder:
-                folder, seen = entry.name.rpartition("/")[0], set()
+        for entry in sorted(bundle.entries, key=_order):
+            if _folder(entry.name) != folder:
+                folder, seen = _folder(entry.name), set()
             if _SIDE.fullmatch(entry.name):
                 yield Skipped(entry.name, "a subagent's transcript")
             elif _NOTE.fullmatch(entry.name):
-                yield _note(entry, choices)
+                yield _note(entry, choices.space or spaces.get(_folder(folder)) or PERSONAL)
             elif root.is_file() or _FILE.fullmatch(entry.name):
                 session = yield from _transcript(entry, choices, seen)
                 fit = fit or session.fit
+                spaces.setdefault(folder, next(filter(None, session.spaces.values()), ""))
+            else:
+                yield Skipped(entry.name, "a file that is no transcript")
     if not fit:
         raise transcripts.none_there(path, EXPECTED)
 
 
-def _note(entry: Entry, choices: Choices) -> Item | Skipped:
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _order(entry: Entry) -> tuple[str, float, str]:
+    """Return what entries are sorted by: a session that goes on in another file was written before."""
+    return _folder(entry.name), _changed(entry) if _FILE.fullmatch(entry.name) else 0.0, entry.name
+
+
+def _changed(entry: Entry) -> float:
+    """Return when a file was changed last; 0 for what is packed or cannot be read."""
+    try:
+        with entry.open() as file:
+            return os.fstat(file.fileno()).st_mtime
+    except (Invalid, OSError):
+        return 0.0
+
+
+def _note(entry: Entry, space: str) -> Item | Skipped:
     """Return a note that Claude keeps of a project."""
     with entry.open() as file:
-        text = file.read(LONGEST).decode("utf-8", "replace").strip()
-    about = metadata(title=entry.name, project=entry.name.split("/")[0])
-    draft = Draft(words(text), space=choices.space or PERSONAL, metadata=about)
+        data = file.read(LONGEST + 1)
+    if len(data) > LONGEST:
+        return Skipped(entry.name, "a note that is too long")
+    draft = Draft(
+        words(data.decode("utf-8", "replace").strip()),
+        space=space,
+        created_at=exactly(moment(_changed(entry))),
+        metadata=metadata(title=entry.name, project=entry.name.split("/")[0]),
+    )
     return found(draft, entry.name, "a note without words")
 
 

@@ -102,16 +102,27 @@ def field_of(name: str) -> str | None:
 
 
 def told(values: Mapping[str, object], without: str = "") -> Told:
-    """Return what values say by their usual names, but for one field; of two names the first holds."""
-    fields: dict[str, object] = {}
-    rest: dict[str, object] = {}
+    """Return what values say by their usual names, but for one field.
+
+    Of several names for a field the first holds whose value the field can hold, else the first.
+    """
+    taken: dict[str, str] = {}
     for name, value in values.items():
         field = field_of(name)
-        if field in (None, without) or field in fields or value in (None, ""):
-            rest[name] = value
-        else:
-            fields[field] = value
-    return Told(fields, rest)
+        if field is None or field == without or value in (None, ""):
+            continue
+        if field not in taken or _fits(field, values[taken[field]]) < _fits(field, value):
+            taken[field] = name
+    names = taken.values()
+    rest = {name: value for name, value in values.items() if name not in names}
+    return Told({field: values[name] for field, name in taken.items()}, rest)
+
+
+def _fits(field: str, value: object) -> bool:
+    try:
+        return field not in _FITS or _FITS[field](value) is not None
+    except (Unfit, RecursionError):  # nested deeper than any field
+        return False
 
 
 def _fitted(fields: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:

@@ -98,7 +98,7 @@ def _memory(paper: Paper, space: str | None) -> Iterator[Item | Skipped]:
 
     try:
         text = paper.words()
-        known = text.startswith(description)
+        known = parts.begins(text, description)
         whole = text if known else f"{description}\n\n{text}"
         yield from parts.items(whole, description[:300], paper.place, drafted)
     except Unfit as unfit:

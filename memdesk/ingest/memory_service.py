@@ -78,15 +78,17 @@ def _draft(told: dict[str, Any], choices: Choices) -> Draft:
     rest = {key: value for key, value in told.items() if key not in _OWN and key not in _NOTHING}
     if values.name(told.get("memory_type")) not in ("", kind):
         rest["memory_type"] = told["memory_type"]
+    if at is None:
+        rest |= {key: told.get(key) for key in ("created_at", "created_at_iso")}
     store = values.name(told.get("store"))
     return Draft(
-        values.words(told.get("content")),
+        values.words(told.get("content")) or values.name(told.get("content")),
         kind=kind,
         tags=tuple(tag for tag in values.tags(_tags(told.get("tags"))) if tag != _NO_TAG),
         space=choices.space or (store not in ("", "default") and values.space(store)) or PERSONAL,
         created_at=values.exactly(at),
         metadata=values.metadata(
-            **(about if isinstance(about, dict) else {"metadata": about}) | rest
+            **values.beside(about if isinstance(about, dict) else {"metadata": about}, rest)
         ),
     )
 

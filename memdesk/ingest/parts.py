@@ -32,9 +32,14 @@ def items(
     heading = title + "\n\n" if title else ""
     pieces = [each for each in cut(text, MAX_TEXT_BYTES - len(heading.encode())) if each.strip()]
     for number, piece in enumerate(pieces, 1):
-        known = not heading or piece.startswith(title)
+        known = not heading or begins(piece, title)
         draft = drafted(piece if known else heading + piece, {"part": number, "parts": len(pieces)})
         yield Item(draft, f"{place}, part {number} of {len(pieces)}")
+
+
+def begins(text: str, title: str) -> bool:
+    """Tell whether a text begins with a title, as whole words."""
+    return text.startswith(title) and not (title and text[len(title) : len(title) + 1].isalnum())
 
 
 def cut(text: str, most: int) -> Iterator[str]:
