@@ -19,6 +19,7 @@ from mcp_session import DEADLINE
 
 import memdesk.hosts
 from memdesk.demo import server_command
+from memdesk.doctor import starting
 from memdesk.hosts import HOSTS, Surroundings
 from memdesk.hosts.teaching import BEGIN
 
@@ -298,6 +299,24 @@ def test_hosts_says_who_is_there(person: Person) -> None:
     done = person.cli("hosts", "--json")
     assert done.code == 1
     assert [(row["host"], row["level"]) for row in done.jsonl] == [("cursor", "problem")]
+
+
+def test_hosts_shows_the_rules_of_each(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those that have any in this store, by the name that a host gives itself."""
+    monkeypatch.setattr(starting, "_entry", lambda *_: [])  # nothing is started
+    person.cli.ok("install", "claude-desktop", "cursor", "codex")
+    text = person.folder.joinpath(".codex/config.toml").read_text()
+    person.write(".codex/config.toml", text.replace(str(person.store), "/other"))
+    for name in ("claude-desktop", "codex"):
+        person.cli.ok("host", name, "--pause", "--spaces", "web")
+    rules = {row["host"]: row["rules"] for row in person.cli.ok("hosts", "--json").jsonl}
+    known = {"read_only": False, "paused": True, "spaces": ["web"], "personal": True}
+    assert rules == {"claude-desktop": known, "cursor": None, "codex": None}
+    told = "rules: paused; else reads and writes in web, personal (memdesk host claude-ai)"
+    assert person.cli.ok("hosts").out.count("rules: ") == 1
+    assert told in person.cli.ok("hosts").out
+    (person.store / "hosts.json").write_text("{")
+    assert "hosts.json, so they may do nothing; remove" in person.cli.ok("hosts").err
 
 
 @pytest.fixture

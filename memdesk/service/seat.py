@@ -51,7 +51,7 @@ class Seat:
         if space:
             self._check_space(rules, check_space(space))
         looked = dict.fromkeys((space or self._space, PERSONAL))
-        found = tuple(each for each in looked if rules.sees(each)) or rules.spaces
+        found = tuple(filter(rules.sees, looked)) or self._all(rules)
         if not found:
             raise self._hidden(self._space)
         return found
@@ -176,6 +176,13 @@ class Seat:
         if not rules.sees(space):
             raise self._hidden(space)
 
+    def _all(self, rules: HostRules) -> tuple[str, ...]:
+        """Return every space there is that a host may see but for `personal`."""
+        if rules.spaces is not None:
+            return rules.spaces
+        there = self._core.store().counts("space", _EVERYTHING)
+        return tuple(sorted(there.keys() - {PERSONAL}))
+
     def _hidden(self, space: str) -> Denied:
         way = self._way_out("--personal" if space == PERSONAL else "--spaces")
         return Denied(f"{self._name} may not use the space “{space}”; {way}")
@@ -221,12 +228,14 @@ class Seat:
 
     def _known(self, rules: HostRules, piece: Piece) -> Memory | None:
         """Return the memory that a piece of text is of."""
-        id = self._core.hosts.shown_as(self._name, piece.text) or piece.id
+        shown = self._core.hosts.shown_as(self._name, piece.text)
+        id = shown or piece.id
         memory = self._core.store().get([id]).get(id) if id else None
         if memory is None or memory.state != LIVE or not rules.sees(memory.space):
             return None
-        gone = writing.expired(memory, now())
-        return memory if not gone and piece.text in echo.plain(memory.text) else None
+        text = echo.plain(memory.text)
+        same = piece.text in text if shown or piece.part else piece.text == text
+        return memory if same and not writing.expired(memory, now()) else None
 
     def _is_held(self, id: str) -> bool:
         found = self._core.store().get([id]).get(id)
