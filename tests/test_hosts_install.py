@@ -289,6 +289,40 @@ def test_erase_takes_memdesk_out_of_the_hosts(person: Person) -> None:
     assert person.cli.ok("erase", "--yes", "--json").json["hosts"] == []
 
 
+def test_erase_leaves_what_starts_another_store(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where this one was put in first; what is for both goes with the last."""
+    person.cli.ok("install", "cursor", "claude-code", "--teach")
+    other = person.folder / "other"
+    monkeypatch.setenv("MEMDESK_HOME", str(other))
+    person.cli.ok("install", "cursor", "claude-code", "--teach")
+    before = {name: each for name, each in person.files().items() if "other/" not in name}
+    monkeypatch.setenv("MEMDESK_HOME", str(person.store))
+    assert person.cli.ok("erase", "--yes", "--json").json["hosts"] == []
+    assert before.items() <= person.files().items()
+    assert not person.store.exists()
+    monkeypatch.setenv("MEMDESK_HOME", str(other))
+    person.cli.ok("erase", "--yes")
+    left = [each for name, each in person.files().items() if ".memdesk-" not in name]
+    assert not any(b"memdesk" in each for each in left)
+
+
+def test_no_odd_file_keeps_a_store_from_being_erased(person: Person) -> None:
+    """What was put into it is named as what is left."""
+    person.cli.ok("install", "cursor", "claude-code", "--teach")
+    for name in (".cursor/mcp.json", ".claude/settings.json"):
+        person.write(name, "[" * 100_000)
+    done = person.cli.ok("erase", "--yes", "--json")
+    assert [Path(each).name for each in done.json["hosts"]] == [
+        "SKILL.md",
+        "CLAUDE.md",
+        ".claude.json",
+    ]
+    assert done.err.count("it is left as it is") == 2
+    assert not person.store.exists()
+
+
 def test_hosts_says_who_is_there(person: Person) -> None:
     """Files that cannot be read are a problem; hosts without memdesk are named with what to do."""
     assert "no AI host" in person.cli.ok("hosts").err
