@@ -556,6 +556,17 @@ def test_a_replacement_is_never_taken_for_an_echo(desk: Service) -> None:
 
 
 @direct_only
+def test_what_is_said_elsewhere_too_is_stored(desk: Service) -> None:
+    """In a space where the shown memory is not looked for, and as a turn of a conversation."""
+    id = desk.remember(Draft(TEA, space="alpha")).id
+    seat = desk.for_host("claude-code", "beta")
+    seat.get([id])
+    assert seat.remember(said(TEA, "alpha")).outcome == "duplicate"
+    for draft in (said(TEA, "beta"), said(TEA, "alpha", session="talk", position=3)):
+        assert seat.remember(draft).outcome == "stored"
+
+
+@direct_only
 def test_an_echo_is_checked_as_any_draft(desk: Service) -> None:
     """A wrong date is told, whether or not the text is known."""
     id = desk.remember(Draft(TEA)).id

@@ -217,11 +217,18 @@ class Seat:
     def _echoed(self, rules: HostRules, draft: Draft) -> Memory | None:
         """Return the memory, shown to this host, that a draft only says again; None where it is news.
 
-        Raises `Invalid` for a draft that could not be stored.
+        That is one of a space that recall looks in for the draft's; what is said again in a conversation
+        is a turn of its own. Raises `Invalid` for a draft that could not be stored.
         """
+        if draft.session is not None:
+            return None
         for pieces in echo.readings(draft.text):
             known = self._known(rules, pieces[0])
-            if known and all(self._known(rules, piece) for piece in pieces[1:]):
+            if (
+                known
+                and known.space in (draft.space, PERSONAL)
+                and all(self._known(rules, piece) for piece in pieces[1:])
+            ):
                 check(draft, now())
                 return known
         return None
