@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from memdesk.ingest import chat, transcripts
@@ -31,6 +32,7 @@ _FILE = re.compile(r"(?:.*/)?rollout-[^/]+\.jsonl")
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=\.jsonl)")
 _ENVELOPES = {"session_meta", "response_item", "event_msg", "turn_context", "compacted"}
 _NO_TURN = "a line that is no turn"
+_TURN_BYTES = 8
 _INJECTED = re.compile(
     r"<(?:environment_context|user_instructions|turn_aborted|permissions[ _]instructions|skills?|"
     r"collaboration_mode|user_shell_command|subagent_notification|personality_spec|INSTRUCTIONS)\b"
@@ -73,6 +75,23 @@ def _begins(told: dict[str, Any], file: str) -> bool:
 
 
 @dataclass
+class _Turns:
+    """The turns of a session, each as a few bytes, to know the copies that a fork begins with."""
+
+    told: bytearray = field(default_factory=bytearray)
+    parent: bytes | bytearray = b""
+    """Those of the session it was forked from; empty once a turn is another one."""
+
+    def is_copy(self, role: str, text: str) -> bool:
+        """Note the next turn; tell whether it and all before it are the parent's."""
+        turn = blake2b(f"{role} {text}".encode(), digest_size=_TURN_BYTES).digest()
+        copied = self.parent.startswith(turn, len(self.told))
+        self.told += turn
+        self.parent = self.parent if copied else b""
+        return copied
+
+
+@dataclass
 class _Session:
     """One session while it is read."""
 
@@ -84,27 +103,34 @@ class _Session:
     """What is taken where a line has no time."""
     side: bool = False
     """Whether it is a subagent's."""
+    met: bool = False
+    """Whether its own first line was read: those of the sessions it was forked from follow."""
+    turns: _Turns = field(default_factory=_Turns)
+    known: dict[str, _Turns] = field(default_factory=dict)
+    """The turns of each session of the import so far."""
 
 
 def read(path: Path, choices: Choices) -> Told:
     """Yield the turns of each session."""
-    fit = False
+    fit, known = False, dict[str, _Turns]()
     with opened(path) as bundle:
         yield from bundle.refused
         for entry in bundle.entries:
             if path.is_file() or _FILE.fullmatch(entry.name):
-                session = yield from _rollout(entry, choices)
+                session = yield from _rollout(entry, choices, known)
                 fit = fit or session.fit
     if not fit:
         raise transcripts.none_there(path, EXPECTED)
 
 
-def _rollout(entry: Entry, choices: Choices) -> Generator[Item | Skipped, None, _Session]:
+def _rollout(
+    entry: Entry, choices: Choices, known: dict[str, _Turns]
+) -> Generator[Item | Skipped, None, _Session]:
     """Yield the turns of one file; returns what was learned of it."""
     id = _ID.search(entry.base)
     talk = Chat(id[0] if id else entry.base.removesuffix(".jsonl"), "Codex")
     talk.space = choices.space or PERSONAL
-    session = _Session(talk, choices.space)
+    session = _Session(talk, choices.space, known=known)
     with entry.open() as file:
         for number, value in lines(file):
             place = f"{entry.name}, line {number}"
@@ -112,6 +138,7 @@ def _rollout(entry: Entry, choices: Choices) -> Generator[Item | Skipped, None, 
                 yield Skipped(place, value.reason)
             else:
                 yield _line(mapping(value), session, number, place)
+    known[talk.session] = session.turns
     return session
 
 
@@ -123,7 +150,10 @@ def _line(told: dict[str, Any], session: _Session, number: int, place: str) -> I
         number == 1 and {"id", "timestamp"} <= told.keys() and not type_
     ):
         session.fit = True
-        _meta(mapping(payload) or told, session)
+        about = mapping(payload) or told
+        if not session.met:
+            _meta(about, session)
+        _forked(about.get("forked_from_id") or about.get("id"), session)
         return Skipped(place, _NO_TURN)
     session.fit = session.fit or (type_ in _ENVELOPES and isinstance(payload, dict))
     if type_ in _ENVELOPES and type_ != "response_item":
@@ -138,6 +168,7 @@ def _meta(told: dict[str, Any], session: _Session) -> None:
     git = mapping(told.get("git"))
     folder = name(told.get("cwd"), 1000)
     source = told.get("source")
+    session.met = True
     session.began = moment(told.get("timestamp"))
     session.side = isinstance(source, dict) and "subagent" in source
     session.talk.session = name(told.get("id")) or session.talk.session
@@ -145,6 +176,13 @@ def _meta(told: dict[str, Any], session: _Session) -> None:
     if session.space is None:
         kept = transcripts.repository(folder) or transcripts.remote(git.get("repository_url"))
         session.talk.space = kept or PERSONAL
+
+
+def _forked(parent: object, session: _Session) -> None:
+    """Learn whose turns a fork begins with: it says so, or that session's first line follows its own."""
+    known = session.known.get(name(parent))
+    if known and not (session.turns.told or session.turns.parent):
+        session.turns.parent = known.told
 
 
 def _item(
@@ -163,6 +201,8 @@ def _item(
     told = [words(each.get("text")).strip() for each in blocks]
     said = [each for each in told if each and not _INJECTED.match(each)]
     nothing = chat.nothing([name(each.get("type")) for each in blocks])
+    if said and session.turns.is_copy(role, "\n\n".join(said)):
+        return Skipped(place, chat.COPY)
     return session.talk.turn(role, "\n\n".join(said), at, place, chat.OWN if any(told) else nothing)
 
 
