@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import stat
 import tempfile
 from contextlib import suppress
@@ -26,7 +27,7 @@ from memdesk.ingest import leaves
 from memdesk.ingest.exporting import json_lines, table, wholes, write_notes
 from memdesk.ingest.importing import bring_in
 from memdesk.ingest.item import Skipped
-from memdesk.ingest.lines import HEADER, lines
+from memdesk.ingest.lines import FORMAT, HEADER, lines
 from memdesk.ingest.lines import line as as_line
 from memdesk.memory import STATES, Draft, Edit, Filter, Memory, Source, new_id, now
 from memdesk.service import Service
@@ -446,3 +447,13 @@ def test_a_line_tells_where_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "all.jsonl"
     path.write_text(HEADER + "\n\nno JSON\n")
     assert list(lines(path)) == [Skipped("all.jsonl, line 3", "is no memory as memdesk writes it")]
+
+
+def test_another_beginning_is_no_export(tmp_path: Path) -> None:
+    """A pipe is not waited for, and a first line that is nested without end is no header."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "deep").write_text("[" * 2000)
+    for name, reason in (("pipe", "is no regular file"), ("deep", "is no export of memdesk")):
+        assert not FORMAT.recognises(tmp_path / name)
+        with pytest.raises(Invalid, match=f"{name}: {reason}"):
+            list(lines(tmp_path / name))

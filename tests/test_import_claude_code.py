@@ -253,3 +253,46 @@ def test_anything_in_a_field_is_endured(first: list[object], second: list[object
         (Path(folder) / FIRST.name).write_bytes(as_lines(first))
         (Path(folder) / SECOND.name).write_bytes(as_lines(second))
         endures(FORMAT, Path(folder))
+
+
+def test_a_later_file_holds_the_copies(tmp_path: Path) -> None:
+    """Whatever their names are and whatever lies between them, the older file has the turns."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "agent-x.jsonl").write_bytes(b"")
+    (tmp_path / "a.jsonl").write_bytes(as_lines([said("One", "1"), said("Two", "2")]))
+    (tmp_path / "z.jsonl").write_bytes(as_lines([said("One", "1")]))
+    os.utime(tmp_path / "z.jsonl", (1, 1))
+    found = [(each.session, each.text) for each in drafts(FORMAT, tmp_path)]
+    assert found == [("z", "One"), ("a", "Two")]
+
+
+def test_copies_are_known_across_a_folder_of_subagents(tmp_path: Path) -> None:
+    """A folder between two sessions of a project does not make them forget each other."""
+    for name in ("a.jsonl", "c.jsonl"):
+        (tmp_path / name).write_bytes(as_lines([said("One", "1")]))
+    (tmp_path / "b" / "subagents").mkdir(parents=True)
+    (tmp_path / "b" / "subagents" / "x.jsonl").write_bytes(b"")
+    assert [each.text for each in drafts(FORMAT, tmp_path)] == ["One"]
+
+
+def test_a_first_line_may_be_long(tmp_path: Path) -> None:
+    """A transcript whose first line is longer than what is looked at is recognised all the same."""
+    file = tmp_path / "s.jsonl"
+    file.write_bytes(as_lines([said("x" * 100_000)]))
+    assert FORMAT.recognises(file)
+    file.write_bytes(as_lines([{"text": "x" * 100_000}]))
+    assert not FORMAT.recognises(file)
+
+
+def test_tags_that_are_never_closed_are_words(tmp_path: Path) -> None:
+    """They are read at once, however many there are, and closed ones between them still count."""
+    many = "<system-reminder><user-memory-input>" * 25_000
+    values = [
+        said(many),
+        said(f"a <system-reminder>x</system-reminder>b</system-reminder> {many}"),
+        said(f"</user-memory-input><user-memory-input>Use tabs</user-memory-input>{many}"),
+    ]
+    file = tmp_path / "s.jsonl"
+    file.write_bytes(as_lines(values))
+    texts = [each.text for each in drafts(FORMAT, file)]
+    assert texts == [many, f"a b</system-reminder> {many}", "Use tabs"]

@@ -494,3 +494,18 @@ def test_a_mixed_folder_is_read_by_each_reader(tmp_path: Path) -> None:
         ["a.markdown", "b.TXT", "manual.pdf"],
         ["note", "note", "document"],
     )
+
+
+@pytest.mark.parametrize("field", ["title", "aliases", "tags", "kind", "mood"])
+def test_what_is_no_text_in_front_matter_is_marked(tmp_path: Path, field: str) -> None:
+    """An escape may name half a character, or a NUL: the note comes in without it."""
+    draft = note(tmp_path, f"---\n{field}: '[\"\\ud800 x\\u0000\"]'\n---\nBody\n")
+    assert draft.text.endswith("Body\n")
+    check(draft, datetime.now(UTC))
+
+
+def test_a_table_is_no_note(tmp_path: Path) -> None:
+    """A table that is named with --from markdown is refused, since it would be one note."""
+    (tmp_path / "a.csv").write_text("text\nx\n")
+    with pytest.raises(Invalid, match=r"a\.csv: is a table; bring it in with --from csv"):
+        read(tmp_path / "a.csv")

@@ -277,3 +277,13 @@ def _encodable(text: str) -> str | bytes:
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogatepass")
     return text
+
+
+def test_another_table_of_memories_is_one_error(tmp_path: Path) -> None:
+    """It is no server's work, so that the advice is not to stop one."""
+    with closing(sqlite3.connect(tmp_path / "odd.db")) as odd:
+        odd.execute(
+            "CREATE TABLE memories (content_hash TEXT PRIMARY KEY, content TEXT) WITHOUT ROWID"
+        )
+    with pytest.raises(Invalid, match="rowid; take its JSON export instead"):
+        list(FORMAT.read(tmp_path / "odd.db", Choices()))

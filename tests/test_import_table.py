@@ -271,3 +271,11 @@ def test_an_export_comes_in_again(tmp_path: Path) -> None:
     assert (draft.happened_at, draft.pinned) == ("2024-05", True)
     assert json.loads(draft.metadata) == {"id": "x", "n": 1}
     check(draft, datetime.now(UTC))
+
+
+@pytest.mark.parametrize("end", [b"x", b"\x00\xd8\n\x00"])
+def test_utf_16_that_is_broken_is_told(tmp_path: Path, end: bytes) -> None:
+    """What is cut within a character, or holds half of one, is one error."""
+    path = made(tmp_path, "text\nhello\n".encode("utf-16") + end)
+    with pytest.raises(Invalid, match=r"a\.csv: is broken off, or no UTF-16"):
+        read(path)

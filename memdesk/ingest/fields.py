@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from memdesk.errors import Invalid
 from memdesk.ingest.paper import Unfit, moment
+from memdesk.ingest.values import valid
 from memdesk.memory import (
     MAX_TAG_LENGTH,
     MAX_TAGS,
@@ -90,8 +91,9 @@ class Told:
             "created_at": created_at,
         }
         try:
-            metadata = check_metadata({**rest, **self.rest})
-        except Invalid:
+            whole = json.dumps({**rest, **self.rest}, ensure_ascii=False)
+            metadata = check_metadata(valid(whole))
+        except (Invalid, ValueError, TypeError, RecursionError):
             raise Unfit("has more fields beside its text than a memory keeps") from None
         return Draft(text, metadata=metadata, **{**usual, **fits})  # type: ignore[arg-type]
 
@@ -143,9 +145,14 @@ def _fitted(fields: Mapping[str, object]) -> tuple[dict[str, object], dict[str, 
 
 
 def word(value: object) -> str:
-    """Return a value as one line."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return " ".join(text.split())
+    """Return a value as one line; raises `Unfit` where that is nested beyond all reason."""
+    try:
+        text = (
+            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        )
+    except RecursionError:
+        raise Unfit("has a field that is nested too deep") from None
+    return " ".join(valid(text).split())
 
 
 def words(value: object) -> list[str]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from memdesk.answers import Whole, document
 from memdesk.errors import Invalid
 from memdesk.ingest.item import Choices, Format, Item, Skipped
+from memdesk.ingest.paper import Unfit, head, opened, why
+from memdesk.ingest.streamed import crowded
 from memdesk.memory import LIVE, Draft, Memory, Source
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 NAME, VERSION = "memdesk", 1
 HEADER = json.dumps({"format": NAME, "version": VERSION})
 """The first line: it says what follows."""
+_LONGEST_HEADER = 1000
 LONGEST_LINE = 64 << 20
 """In bytes; a memory of a megabyte with some dozens of revisions."""
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -63,17 +66,13 @@ def _told(memory: Memory) -> dict[str, Any]:
 
 def recognises(path: Path) -> bool:
     """Tell whether the first line says that a file is an export of memdesk."""
-    try:
-        with path.open("rb") as file:
-            return _is_header(file.readline(1000))
-    except OSError:
-        return False
+    return _is_header(head(path, _LONGEST_HEADER).partition(b"\n")[0])
 
 
 def _is_header(first: bytes) -> bool:
     try:
         told = json.loads(first)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(told, dict) and told.get("format") == NAME and "version" in told
 
@@ -81,8 +80,8 @@ def _is_header(first: bytes) -> bool:
 def lines(path: Path) -> Iterator[Line | Skipped]:
     """Yield every memory of an export; raises `Invalid` for a file that is none, or of a later memdesk."""
     try:
-        with path.open("rb") as file:
-            _check_header(path, file.readline(1000))
+        with opened(path) as file:
+            _check_header(path, file.readline(_LONGEST_HEADER))
             for number, row in enumerate(
                 iter(lambda: file.readline(LONGEST_LINE + 1), b""), start=2
             ):
@@ -91,8 +90,10 @@ def lines(path: Path) -> Iterator[Line | Skipped]:
                     raise Invalid(place, _LONG)
                 if row.strip():
                     yield _read(row, place)
+    except Unfit as unfit:
+        raise Invalid(str(path), str(unfit)) from None
     except OSError as error:
-        raise Invalid(str(path), f"cannot be read: {error.strerror}") from error
+        raise Invalid(str(path), f"cannot be read: {why(error)}") from error
 
 
 def _check_header(path: Path, first: bytes) -> None:
@@ -107,7 +108,10 @@ def _check_header(path: Path, first: bytes) -> None:
 
 def _read(row: bytes, place: str) -> Line | Skipped:
     try:
-        told = json.loads(row)
+        text = row.decode()
+        if crowded(text):
+            return Skipped(place, _UNREAD)
+        told = json.loads(text)
         earlier = tuple(_memory(each) for each in told.pop(_EARLIER, ()))
         return Line(Whole(_memory(told), earlier), place)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memdesk.errors import Invalid
-from memdesk.ingest import fields, frontmatter, parts, pdf, text
+from memdesk.ingest import fields, frontmatter, parts, pdf, table, text
 from memdesk.ingest.item import Format, Skipped
 from memdesk.ingest.paper import fitting, is_text, shown, the_file
 from memdesk.ingest.papers import first, papers
@@ -107,6 +107,8 @@ def _recognises(path: Path) -> bool:
 
 
 def _read(path: Path, choices: Choices) -> Iterator[Item | Skipped]:
+    if path.suffix.lower() in table.SUFFIXES and path.is_file():
+        raise Invalid(shown(str(path)), f"is a table; bring it in with --from {table.FORMAT.name}")
     if not path.is_dir():
         yield from fitting(notes, the_file(path, FORMAT.name), choices)
         return

@@ -150,9 +150,9 @@ def _rows(path: Path, head: bytes) -> Iterator[tuple[str, dict[str, Any] | None]
             for row in database.execute(f"SELECT rowid, {wanted} FROM memories ORDER BY rowid"):  # noqa: S608
                 yield _row(columns, row)
     except (sqlite3.Error, sqlite3.Warning, OverflowError, MemoryError) as error:
-        raise Invalid(
-            str(path), f"cannot be read as a database: {error}; stop its server and try again"
-        ) from error
+        locked = "locked" in str(error)
+        advice = "stop its server and try again" if locked else "take its JSON export instead"
+        raise Invalid(str(path), f"cannot be read as a database: {error}; {advice}") from error
 
 
 def _row(columns: list[str], row: tuple[Any, ...]) -> tuple[str, dict[str, Any] | None]:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from memdesk.ingest.item import Item
+from memdesk.ingest.values import valid
 from memdesk.memory import MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ def items(
 ) -> Iterator[Item]:
     """Yield a text as one item, or in parts where it is too long, each under the title.
 
+    What no honest text holds goes first: escapes in a title or a description can name it.
     `drafted` makes the draft of a text; it is told which part of how many that is.
     """
+    text, title = valid(text), valid(title)
     if len(text.encode()) <= MAX_TEXT_BYTES:
         yield Item(drafted(text, {}), place)
         return

@@ -152,6 +152,10 @@ def _read(path: Path, choices: Choices) -> Iterator[Item | Skipped]:
             ) as characters,
         ):
             yield from _memories(paper, _Lines(characters), choices)
+    except UnicodeDecodeError:
+        raise Invalid(
+            paper.place, "is broken off, or no UTF-16 as it begins; save it as UTF-8"
+        ) from None
     except (Unfit, OSError) as error:
         reason = f"cannot be read: {why(error)}" if isinstance(error, OSError) else str(error)
         raise Invalid(paper.place, reason) from None

@@ -39,7 +39,12 @@ def words(value: object) -> str:
     """Return a text without what no honest text holds; empty where the value is no text."""
     if not isinstance(value, str):
         return ""
-    return clean(_BAD.sub(lambda bad: "" if bad[0] == "\0" else "\ufffd", value))[0]
+    return clean(valid(value))[0]
+
+
+def valid(text: str) -> str:
+    """Return a text without NUL characters, and with a mark for each lone surrogate."""
+    return _BAD.sub(lambda bad: "" if bad[0] == "\0" else "\ufffd", text)
 
 
 def name(value: object, longest: int = _LONGEST_NAME) -> str:
