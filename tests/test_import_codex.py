@@ -168,19 +168,3 @@ def test_anything_in_a_field_is_endured(first: list[object], second: list[object
         (Path(folder) / SESSION.name).write_bytes(as_lines(first))
         (Path(folder) / OLD.name).write_bytes(as_lines(second))
         endures(FORMAT, Path(folder))
-
-
-def test_a_fork_has_its_own_turns(tmp_path: Path) -> None:
-    """Its first line is its own; the parent's turns that follow are copies up to the first other one."""
-    parent = {"id": "p", "cwd": "/parent"}
-    fork = {"id": "f", "cwd": "/fork", "forked_from_id": "p"}
-    for told_of in (fork, {"id": "f", "cwd": "/fork"}):
-        first = [meta(**parent), said("One"), said("Two"), said("Three")]
-        second = [meta(**told_of), meta(**parent), said("One"), said("Other"), said("Three")]
-        (tmp_path / "rollout-1.jsonl").write_bytes(as_lines(first))
-        (tmp_path / "rollout-2.jsonl").write_bytes(as_lines(second))
-        items, skipped = told(FORMAT, tmp_path)
-        turns = [each.draft for each in items if each.draft.session == "f"]
-        assert [(each.position, each.text) for each in turns] == [(0, "Other"), (1, "Three")]
-        assert {json.loads(each.metadata)["folder"] for each in turns} == {"/fork"}
-        assert skipped["a copy of a turn that was there before"] == 1
