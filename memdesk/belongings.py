@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _GONE = ".erased-"
 """How a table is called while its files go: a kill leaves no half of a store."""
-_LOCKS = "write maintenance points copying switching embedding inbox activity backup daemon hosts"
+_LOCKS = "write maintenance points copying switching embedding inbox activity backup daemon hosts installed"
 _DUTIES = ("maintenance", "points", "copying", "switching", "backup")
 """Who else changes the store's files, and is waited for."""
 _JSON = "dates store models inbox desk maintenance daemon restore backups hosts installed"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 SKEW_MS = 5 * 60 * 1000
 """A clock further ahead of the wall than this is not believed."""
+EVENTS = 1 << 20
+"""So many events of one millisecond are counted; the next is of the millisecond after it."""
 
 
 def tick(last: tuple[int, int], wall_ms: int) -> tuple[int, int]:
@@ -16,7 +18,13 @@ def tick(last: tuple[int, int], wall_ms: int) -> tuple[int, int]:
     A last clock more than `SKEW_MS` ahead of the wall (a computer whose date was once wrong) is
     passed over, or every later clock would be from the future too.
     """
-    ms, n = last
+    ms, _ = last
     if wall_ms > ms or ms > wall_ms + SKEW_MS:
         return wall_ms, 0
-    return ms, n + 1
+    return after(last)
+
+
+def after(last: tuple[int, int]) -> tuple[int, int]:
+    """Return the first clock after `last`, whatever the wall says."""
+    ms, n = last
+    return (ms, n + 1) if n + 1 < EVENTS else (ms + 1, 0)

@@ -7,7 +7,9 @@ work tree, `commondir` in there what all work trees share, `gitdir` in there the
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _GIT = ".git"
 _LONGEST = 8192
 """Bytes of git's small files that are read: a path and a word before it."""
+_AT_ONCE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+"""How such a file is opened: one that is a pipe is not waited for."""
 _DEEPEST = 64
 _LONGEST_NAME = 100
 _OTHER = re.compile(r"[^\w.:/@+ -]")
@@ -107,8 +111,12 @@ def _is_common(folder: Path) -> bool:
 
 def _told(file: Path, word: str = "") -> str:
     """Return the path that one of git's small files holds behind a word; raises `OSError`."""
-    with file.open("rb") as stream:
-        line = stream.read(_LONGEST).decode("utf-8", "surrogateescape").strip()
+    number = os.open(file, _AT_ONCE)
+    try:
+        content = os.read(number, _LONGEST) if stat.S_ISREG(os.fstat(number).st_mode) else b"\0"
+    finally:
+        os.close(number)
+    line = content.decode("utf-8", "surrogateescape").strip()
     if not line.startswith(word) or "\0" in line or "\n" in line:
         raise OSError("not a file of git's")
     return line.removeprefix(word).strip()

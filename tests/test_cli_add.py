@@ -105,7 +105,7 @@ def test_cleaning_is_said(cli: Cli) -> None:
 def test_json(cli: Cli) -> None:
     """With --json the outcome is one document with stable names."""
     told = cli.ok("add", "tea", "--json").json
-    assert set(told) == {"id", "outcome", "space", "removed", "replaced", "pending"}
+    assert set(told) == {"id", "outcome", "space", "removed", "replaced", "pending", "held"}
     assert (told["outcome"], told["space"]) == ("stored", "personal")
 
 

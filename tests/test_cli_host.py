@@ -112,6 +112,15 @@ def test_json_has_every_rule(cli: Cli) -> None:
     assert cli.ok("host").lines[1] == "'visual studio': reads and writes in web, personal"
 
 
+def test_a_host_is_known_by_the_name_it_is_installed_by(cli: Cli) -> None:
+    """Claude Desktop gives itself another one, which rules go by."""
+    assert cli.ok("host", "Claude-Desktop", "--read-only").lines == [
+        "claude-ai: reads only in every space"
+    ]
+    assert rules(cli) == {"claude-ai": HostRules(read_only=True)}
+    assert cli.ok("host", "claude-desktop", "--json").json["name"] == "claude-ai"
+
+
 def test_an_empty_desk_knows_no_host(cli: Cli) -> None:
     """That is told in words, and is no error."""
     done = cli.ok("host")

@@ -120,3 +120,8 @@ def test_progress_is_for_terminals(
         clock(9.0)
         progress(1, 2)
     assert stream.getvalue() == ""
+
+
+def test_half_a_character_can_be_printed() -> None:
+    """A file's name that is not UTF-8 holds what no stream can encode."""
+    assert safe("\udcff.md").encode() == b"\\udcff.md"

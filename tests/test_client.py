@@ -24,6 +24,7 @@ from memdesk.answers import Page, Remembered
 from memdesk.daemon import verbs
 from memdesk.errors import Busy, Cancelled, Invalid, MemdeskError, StoreError
 from memdesk.limits import check, limited
+from memdesk.link import calls, values
 from memdesk.link.client import ServiceClient
 from memdesk.memory import Draft, Edit, Filter, Memory, new_id
 from memdesk.service import Service
@@ -208,7 +209,7 @@ def test_a_large_answer_comes_in_pieces(server: Server) -> None:
         while b'"parts"' not in (said := lines.readline())[:10]:
             longest, total = max(longest, len(said)), total + len(said)
     assert total > 40_000_000
-    assert longest < 2 * verbs.PART
+    assert longest < 2 * values.PART
 
 
 def test_a_bulk_load_of_any_size_is_sent_in_batches(asked: Callable[..., ServiceClient]) -> None:
@@ -241,10 +242,44 @@ def test_a_bulk_load_of_any_size_is_sent_in_batches(asked: Callable[..., Service
     assert heard == [1000, 2000, 2108, 2112]
 
 
-def test_too_much_for_one_call_is_refused(asked: Callable[..., ServiceClient]) -> None:
+def test_a_large_call_goes_in_parts(
+    asked: Callable[..., ServiceClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is too long for one line arrives whole, again and again on one connection."""
+    monkeypatch.setattr(calls, "LONGEST_LINE", 200)
+    monkeypatch.setattr(values, "PART", 50)
+    front = asked(Stub("history", lambda text: (text,)))
+    for text in ("short", 'é"\n' * 1000, '{"part": "x"}' * 100, "short"):
+        told: tuple[object, ...] = front.history(text)
+        assert told == (text,)
+
+
+def test_too_much_for_one_call_is_refused(
+    asked: Callable[..., ServiceClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody sends the daemon more than it reads."""
-    with pytest.raises(Invalid, match=r"^arguments: of history are 67,"):
-        asked(Stub("history", lambda _: ())).history("x" * (64 << 20))
+    monkeypatch.setattr(calls, "LONGEST_CALL", 1000)
+    with pytest.raises(Invalid, match=r"^arguments: of history are 1,"):
+        asked(Stub("history", lambda _: ())).history("x" * 1000)
+
+
+def test_parts_that_are_none_are_no_call(server: Server) -> None:
+    """They are answered so, and what comes after them is read as if they had not been there."""
+    with connect(server.serve(lambda: Stub("list", lambda: 1))) as line:  # type: ignore[arg-type,return-value]
+        for said in ('{"part":1}', '{"part":"[]"}\n{"parts":1}', '{"parts":0}'):
+            line.sendall(said.encode() + b"\n")
+            assert b"does not know what it was asked for" in line.recv(1 << 16)
+        line.sendall(b'{"part":"{\\"verb\\":"}\n{"part":"\\"list\\"}"}\n{"parts":2}\n')
+        assert line.recv(1 << 16) == b'{"result":1}\n'
+
+
+def test_parts_without_end_are_dropped(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than any call has end its connection."""
+    monkeypatch.setattr(verbs, "LONGEST_CALL", 10)
+    with connect(server.serve(lambda: Stub("list", lambda: 1))) as line:  # type: ignore[arg-type,return-value]
+        line.sendall(b'{"part":"123456"}\n' * 2)
+        with suppress(ConnectionError):
+            assert line.recv(1) == b""
 
 
 def test_a_call_without_end_is_dropped(server: Server) -> None:

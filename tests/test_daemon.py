@@ -25,8 +25,10 @@ from mcp_session import DEADLINE, MODERN, Session
 from memdesk import __version__
 from memdesk.daemon import reception
 from memdesk.daemon.guests import Guests
+from memdesk.daemon.house import House
 from memdesk.link import address, visit
 from memdesk.link.visit import NoDaemon, dismiss, hello
+from memdesk.workplace import Workplaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -260,6 +262,28 @@ def test_a_process_of_another_user_is_turned_away(
         stranger.listen()
         with pytest.raises(PermissionError, match="another user"):
             address.connect(address.Address(str(tmp_path / "t"), 1, 0.0, "1"), SOON)
+
+
+def test_folders_that_never_answer_hold_up_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host in one has the usual space soon; more of them than asyncio has threads change nothing."""
+    monkeypatch.setattr(reception, "_TELLS_WITHIN", 0.2)
+    answers = threading.Event()
+
+    class Slow(Workplaces):
+        def space_of(self, folder: str) -> str:
+            return "web" if folder == "/web" else str(answers.wait(SOON))
+
+    house = House(None, lambda: Slow("usual"))  # type: ignore[arg-type]
+    front = reception.Reception(house, Guests(), lambda: None)
+
+    async def visit() -> list[str]:
+        told = [front._space_of(folder) for folder in (*["/dead"] * 40, "/web")]
+        return await asyncio.wait_for(asyncio.gather(*told), SOON / 2)
+
+    try:
+        assert asyncio.run(visit()) == ["usual"] * 40 + ["web"]
+    finally:
+        answers.set()
 
 
 def test_status_names_the_hosts_and_the_duties(served: Home) -> None:

@@ -20,11 +20,12 @@ from fakes import FakeEmbedder
 
 from memdesk.answers import Finding
 from memdesk.backup import files
-from memdesk.doctor import contents, folder, handshake, processes, program, proof, starting
+from memdesk.doctor import contents, folder, handshake, processes, program, proof, rules, starting
 from memdesk.doctor.rounds import Case, Check, Round, counted, hidden, size_words, time_words
 from memdesk.errors import StoreError
 from memdesk.hosts import Surroundings, entries
 from memdesk.memory import TRASHED, Draft, Filter
+from memdesk.rules import HostRules
 from memdesk.service import Service
 
 if TYPE_CHECKING:
@@ -429,6 +430,31 @@ def test_a_disk_that_is_full_is_told(stored: Case, monkeypatch: pytest.MonkeyPat
         left = usage._replace(free=int(free))
         monkeypatch.setattr(shutil, "disk_usage", lambda _, left=left: left)
         assert about(folder.checks(stored), "room").level == level
+
+
+def test_rules_that_cannot_be_read_are_a_problem(stored: Case) -> None:
+    """No host may do anything then; without rules there is nothing to tell."""
+    assert found(rules.checks(stored)) == []
+    (stored.home / "hosts.json").write_text("{")
+    told = about(rules.checks(stored), "rules")
+    assert (told.level, "hosts.json cannot be read" in told.words) == ("problem", True)
+    assert "memdesk host NAME" in told.next
+
+
+def test_hosts_that_may_not_do_everything_are_told(stored: Case) -> None:
+    """Those that are paused or only read, with what takes it back; the names of spaces are not."""
+    desk = stored.open_service()
+    desk.set_host_rules("a b", HostRules(paused=True, read_only=True))
+    desk.set_host_rules("c", HostRules(read_only=True))
+    desk.set_host_rules("d", HostRules(spaces=(CANARY,)))
+    one, two = found(rules.checks(stored))
+    assert (one.level, "a b is paused" in one.words) == ("note", True)
+    assert one.next.endswith("memdesk host 'a b' --resume")
+    assert (two.level, two.next.endswith("memdesk host c --read-write")) == ("note", True)
+    desk.set_host_rules("a b", HostRules())
+    desk.set_host_rules("c", HostRules())
+    assert (about(rules.checks(stored), "rules").level) == "good"
+    assert CANARY not in str(found(rules.checks(stored)))
 
 
 HOLD = (

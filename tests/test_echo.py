@@ -21,26 +21,44 @@ TEXT = "Ana's flight to Lisbon leaves at 10:40 from gate B"
     "said",
     [
         TEXT,
-        TEXT.upper(),
-        f"  {TEXT}.\n",
+        f"  {TEXT}\n",
         f"> {TEXT}",
         f"| {TEXT}",
         f"- {TEXT}",
-        f"2. {TEXT}",
-        f"“{TEXT}”",
-        f"`{TEXT}`",
-        "> Ana's flight to Lisbon\n> leaves at 10:40\n> from gate B",
+        f"  * {TEXT}",
+        f"> - {TEXT}",
+        f"> | {TEXT}",
+        "> Ana's flight to Lisbon\n>\n> leaves at 10:40\n> from gate B",
     ],
 )
 def test_quoting_makes_no_difference(said: str) -> None:
-    """Marks, case and white space around and within."""
-    assert plain(said) == plain(TEXT)
+    """Marks before each line, and white space around and within."""
+    assert [Piece(plain(TEXT))] in shown(said)
 
 
-@pytest.mark.parametrize("said", [f"{TEXT} now", f"not: {TEXT}", TEXT.replace("10", "11"), ""])
-def test_another_text_is_another(said: str) -> None:
-    """One word more is news."""
-    assert plain(said) != plain(TEXT)
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *((TEXT, f"{TEXT} now"), (TEXT, f"not: {TEXT}"), (TEXT, TEXT.replace("10", "11"))),
+        (TEXT, "- Ana's flight to Lisbon leaves\n> at 10:40 from gate B"),
+        ("12. April: Zahnarzt um 9 Uhr", "14. April: Zahnarzt um 9 Uhr"),
+        ("The password of the router is Qx7Zab", "The password of the router is QX7ZAB"),
+        ("5 °C in the cellar", "-5 °C in the cellar"),
+        ("5 °C in the cellar", "- 5 °C in the cellar"),
+        ("€5 a day", "- €5 a day"),
+        ("3) floor is Ana's", "4) floor is Ana's"),
+        ("5 people", "> 5 people"),
+        ("Guests:\n5 people", "> Guests:\n> 5 people"),
+        ("1. Liga", "2. Liga"),
+        ("Liga", "1. Liga"),
+        ("x", "*x"),
+        ("the key is ab.", "the key is ab"),
+    ],
+)
+def test_another_text_is_another(one: str, other: str) -> None:
+    """One word, sign, number or letter makes it news, whichever of the two was shown."""
+    assert [Piece(plain(one))] not in shown(other)
+    assert [Piece(plain(other))] not in shown(one)
 
 
 def shown(text: str) -> list[list[Piece]]:
@@ -60,7 +78,7 @@ def test_an_answer_of_recall_is_read_as_what_it_shows() -> None:
     assert [
         Piece(plain(one.text), one.id),
         Piece(plain(two.text), two.id),
-        Piece(plain(long.text[:600]), long.id),
+        Piece(plain(long.text[:600]), long.id, part=True),
     ] in shown(said)
 
 
@@ -86,7 +104,7 @@ def test_a_text_that_was_cut_is_read_as_its_beginning() -> None:
     long = memory("one word after another " * 300)
     said = render.whole([long], 400)
     [piece] = next(each for each in shown(said) if each[0].id)
-    assert piece.id == long.id
+    assert (piece.id, piece.part) == (long.id, True)
     assert plain(long.text).startswith(piece.text)
 
 
@@ -99,6 +117,11 @@ def test_words_of_the_hosts_own_are_never_left_out() -> None:
 def test_a_very_long_text_is_not_looked_at() -> None:
     """No host was shown as much."""
     assert shown("x" * (echo.LONGEST + 1)) == []
+
+
+def test_marks_of_any_number_are_read_soon() -> None:
+    """A host that quotes without end does not keep the desk busy."""
+    assert len(shown("> " * (echo.LONGEST // 2 - 1) + "x")) < 10
 
 
 @given(st.text(st.characters(), max_size=300))

@@ -10,8 +10,9 @@ import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -24,13 +25,14 @@ from hypothesis import strategies as st
 from memdesk.answers import Whole
 from memdesk.errors import Invalid, MemdeskError
 from memdesk.ingest import leaves
+from memdesk.ingest import lines as own
 from memdesk.ingest.exporting import json_lines, table, wholes, write_notes
 from memdesk.ingest.importing import bring_in
 from memdesk.ingest.item import Skipped
-from memdesk.ingest.lines import HEADER, lines
-from memdesk.ingest.lines import line as as_line
+from memdesk.ingest.lines import FORMAT, HEADER, lines, rows
 from memdesk.memory import STATES, Draft, Edit, Filter, Memory, Source, new_id, now
-from memdesk.service import Service
+from memdesk.service import Service, core, indexing
+from memdesk.service.adopting import clock
 from memdesk.service.drafting import check
 
 if TYPE_CHECKING:
@@ -142,9 +144,10 @@ def do(desk: Service, verb: str, draft: Draft, number: int) -> None:
 @given(deeds)
 def test_export_import_export_is_the_same(work: list[tuple[str, Draft, int]]) -> None:
     """Whatever was done to a store, its export is byte for byte that of a store made of it."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         home = Path(folder)
         first, second = desk_in(home / "first"), desk_in(home / "second")
+        patch.setattr(own, "LONGEST_PIECE", 10)
         for verb, draft, number in work:
             do(first, verb, draft, number)
         text = exported(first)
@@ -154,6 +157,27 @@ def test_export_import_export_is_the_same(work: list[tuple[str, Draft, int]]) ->
         assert exported(second) == text
         first.close()
         second.close()
+
+
+def test_a_long_history_stands_on_several_lines(
+    desk: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line is longer than an import reads, and all of them together are one memory."""
+    monkeypatch.setattr(own, "LONGEST_PIECE", 150)
+    id = desk.remember(Draft("x" * 99)).id
+    for n in range(5):
+        desk.revise(id, Edit(text=f"{n}" * 99))
+    desk.remember(Draft("a later one"))
+    text, other = exported(desk), desk_in(tmp_path / "other")
+    histories = [len(json.loads(row)["earlier"]) for row in text.splitlines()[1:]]
+    assert histories == [1, 1, 1, 1, 1, 0]
+    assert brought(other, text, tmp_path / "all.jsonl") == {"stored": 2, "duplicate": 0}
+    assert exported(other) == text
+    rest = "\n".join([HEADER, *text.splitlines()[2:]])
+    told = brought(other, rest, tmp_path / "rest.jsonl")
+    alone = "goes on with a memory that does not stand above it"
+    assert told == {"stored": 0, "duplicate": 1, alone: 4}
+    other.close()
 
 
 def test_an_adopted_memory_has_the_history_it_had(desk: Service, tmp_path: Path) -> None:
@@ -216,7 +240,10 @@ def test_an_adoption_is_undone(two: Two, tmp_path: Path) -> None:
     new = first.remember(Draft("a new one")).id
     second.remember(Draft("only here"))
     brought(second, exported(first), tmp_path / "all.jsonl")
-    assert second.get([ids["one"]])[0].text == "from the file"
+    assert [each.memory.text for each in second.history(ids["one"])] == [
+        "from the file",
+        "the one note",
+    ]
     undone = second.undo()
     assert set(undone.done) == {ids["one"], new}
     assert second.get([ids["one"]])[0].text == "the one note"
@@ -255,6 +282,140 @@ def test_what_was_erased_stays_erased(two: Two, tmp_path: Path) -> None:
     assert (two_.state, two_.text) == ("trashed", "the two note")
 
 
+def test_an_own_edit_is_undone_under_which_an_older_import_was_kept(
+    two: Two, tmp_path: Path
+) -> None:
+    """What was here before it comes back, not what was never present here."""
+    first, second, ids = two
+    first.revise(ids["one"], Edit(text="from the file"))
+    second.revise(ids["one"], Edit(add_tags=("own",)))
+    brought(second, exported(first), tmp_path / "all.jsonl")
+    assert second.undo().done == (ids["one"],)
+    (one,) = second.get([ids["one"]])
+    assert (one.text, one.tags) == ("the one note", ())
+
+
+def test_what_an_undo_took_away_comes_back_with_the_next_import(two: Two, tmp_path: Path) -> None:
+    """What it made is live again, and what it changed says that again, as often as that is undone."""
+    first, second, ids = two
+    first.revise(ids["one"], Edit(text="from the file"))
+    new = first.remember(Draft("a new one")).id
+    dry = tmp_path / "dry.jsonl"
+    dry.write_text(exported(first))
+    for _ in range(3):
+        assert brought(second, exported(first), tmp_path / "all.jsonl")["stored"] == 2
+        assert [each.text for each in second.get([ids["one"], new])] == [
+            "from the file",
+            "a new one",
+        ]
+        assert brought(second, exported(first), tmp_path / "all.jsonl")["stored"] == 0
+        assert set(second.undo().done) == {ids["one"], new}
+        assert bring_in(second, dry, dry=True).stored == 2
+        assert second.get([ids["one"]])[0].text == "the one note"
+        assert second.get([new])[0].state == "trashed"
+
+
+def test_an_export_from_before_an_undone_import_brings_nothing_back(
+    two: Two, tmp_path: Path
+) -> None:
+    """A memory that says again what it said stays so when an older file says that, too."""
+    first, second, ids = two
+    older = exported(first)
+    first.revise(ids["one"], Edit(text="from the file"))
+    brought(second, exported(first), tmp_path / "all.jsonl")
+    second.undo()
+    assert brought(second, older, tmp_path / "all.jsonl") == {"stored": 0, "duplicate": 3}
+
+
+def test_an_older_mark_of_what_was_erased_changes_nothing(two: Two, tmp_path: Path) -> None:
+    """A memory that was changed here after it was erased elsewhere stays, and so does its history."""
+    first, second, ids = two
+    first.forget([ids["one"]])
+    first.purge([ids["one"]])
+    second.revise(ids["one"], Edit(text="changed here"))
+    before = second.history(ids["one"])
+    told = brought(second, exported(first), tmp_path / "all.jsonl")
+    assert told["erased elsewhere, and changed here since"] == 1
+    assert second.history(ids["one"]) == before
+
+
+def test_passages_are_cut_before_the_lock_is_taken(
+    two: Two, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for what takes the longest of an adoption."""
+    first, second, _ = two
+    first.remember(Draft("a new one"))
+    cut, locked = indexing.passages, list[bool]()
+
+    def noting(*arguments: Any) -> Any:
+        locked.append(second._core._writes_here())
+        return cut(*arguments)
+
+    monkeypatch.setattr(indexing, "passages", noting)
+    assert brought(second, exported(first), tmp_path / "all.jsonl")["stored"] == 1
+    assert locked == [False]
+
+
+# Clocks of elsewhere
+
+
+def clocked(text: str, ms: int, n: int) -> str:
+    """Return an export whose memories have another clock."""
+    head, *rows = text.splitlines()
+    told = [json.dumps(json.loads(row) | {"clock_ms": ms, "clock_n": n}) for row in rows]
+    return "\n".join([head, *told])
+
+
+def ahead(**time: float) -> int:
+    """Return the clock of a moment so far from now."""
+    return int((now() + timedelta(**time)).timestamp() * 1000)
+
+
+@pytest.mark.parametrize(("ms", "n"), [(None, 2**31 - 1), (2**62, 0)])
+def test_a_clock_that_no_memdesk_can_have_is_told(
+    desk: Service, tmp_path: Path, ms: int | None, n: int
+) -> None:
+    """A count near its end, or a time after all dates, would leave no later one to write with."""
+    desk.remember(Draft("one"))
+    other = desk_in(tmp_path / "other")
+    text = clocked(exported(desk), ms or ahead(minutes=3), n)
+    told = brought(other, text, tmp_path / "all.jsonl")
+    field = "clock_n" if n else "clock_ms"
+    assert told == {"stored": 0, "duplicate": 0, f"its {field} cannot be used": 1}
+    other.close()
+
+
+@pytest.mark.parametrize("hours", [1, 24 * 365])
+def test_an_edit_of_what_came_with_a_clock_far_ahead_stands(
+    desk: Service, tmp_path: Path, hours: int
+) -> None:
+    """It is later than the memory's own clock, so that the same import does not take it back."""
+    id = desk.remember(Draft("one")).id
+    other = desk_in(tmp_path / "other")
+    text = clocked(exported(desk), ahead(hours=hours), 5)
+    brought(other, text, tmp_path / "all.jsonl")
+    other.revise(id, Edit(text="my own edit"))
+    assert brought(other, text, tmp_path / "all.jsonl")["duplicate"] == 1
+    assert other.get([id])[0].text == "my own edit"
+    fresh = other.remember(Draft("another")).id
+    assert other.get([fresh])[0].clock_ms <= ahead(minutes=5)
+    other.close()
+
+
+def test_the_clock_does_not_fall_with_what_is_adopted(
+    two: Two, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written after it is later than what was here, also while the wall is behind."""
+    first, second, _ = two
+    with monkeypatch.context() as patch:
+        patch.setattr(core, "now", lambda: now() + timedelta(minutes=3))
+        last = second.get([second.remember(Draft("of a clock that was ahead")).id])[0]
+    first.remember(Draft("a new one"))
+    brought(second, exported(first), tmp_path / "all.jsonl")
+    (after,) = second.get([second.remember(Draft("after it")).id])
+    assert clock(after) > clock(last)
+
+
 # What is no export
 
 
@@ -262,7 +423,7 @@ def test_a_line_that_was_changed_by_hand_is_told(desk: Service, tmp_path: Path) 
     """A text that is not that of its sum, a field too many, a wrong type: each is skipped, the rest is read."""
     desk.remember(Draft("kept"))
     (whole,) = wholes(desk, EVERYTHING)
-    good = json.loads(as_line(whole))
+    good = json.loads(next(rows(whole)))
     odd = [
         good | {"text": "changed"},
         good | {"more": 1},
@@ -287,6 +448,21 @@ def test_a_line_that_was_changed_by_hand_is_told(desk: Service, tmp_path: Path) 
     other.close()
 
 
+def test_a_line_that_is_too_long_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told where it stands, and what comes after it is read."""
+    (good,) = rows(Whole(memory("good")))
+    monkeypatch.setattr(own, "LONGEST_LINE", len(good) + 1)
+    path = tmp_path / "all.jsonl"
+    for longer in (2, 3, 5000):
+        path.write_text("\n".join([HEADER, "x" * (len(good) + longer), good]))
+        skipped, line = lines(path)
+        assert skipped == Skipped("all.jsonl, line 2", "its line is longer than memdesk writes it")
+        assert isinstance(line, own.Line)
+        assert line.whole.memory.text == "good"
+
+
 @pytest.mark.parametrize("first", ["", "{}", '{"format": "memdesk", "version": 99}', "\xff"])
 def test_a_file_without_the_head_is_none(tmp_path: Path, first: str) -> None:
     """Only what begins as an export does is one, and one of a later memdesk is refused."""
@@ -307,7 +483,7 @@ def test_an_export_of_nothing_is_one(tmp_path: Path) -> None:
 @given(texts, st.lists(texts.map(lambda text: text[:20]), max_size=2))
 def test_a_line_is_one_line(text: str, tags: list[str]) -> None:
     """No text breaks a line, whatever its reader takes for the end of one."""
-    told = as_line(Whole(memory(text, tuple(tags))))
+    (told,) = rows(Whole(memory(text, tuple(tags))))
     assert len(told.splitlines()) == 1
     assert json.loads(told)["text"] == text
 
@@ -484,3 +660,13 @@ def test_a_line_tells_where_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "all.jsonl"
     path.write_text(HEADER + "\n\nno JSON\n")
     assert list(lines(path)) == [Skipped("all.jsonl, line 3", "is no memory as memdesk writes it")]
+
+
+def test_another_beginning_is_no_export(tmp_path: Path) -> None:
+    """A pipe is not waited for, and a first line that is nested without end is no header."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "deep").write_text("[" * 2000)
+    for name, reason in (("pipe", "is no regular file"), ("deep", "is no export of memdesk")):
+        assert not FORMAT.recognises(tmp_path / name)
+        with pytest.raises(Invalid, match=f"{name}: {reason}"):
+            list(lines(tmp_path / name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -175,7 +176,31 @@ def test_bytes_that_are_no_text_are_told(around: Surroundings) -> None:
     assert configs(around)[0].trouble == ""
     path.unlink()
     path.mkdir()
-    assert configs(around)[0].trouble.startswith("cannot be read")
+    assert configs(around)[0].trouble == "is a folder"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (".cursor/mcp.json", "[" * 100_000),
+        (".cursor/mcp.json", '{"n": ' + "1" * 5000 + "}"),
+        (".codex/config.toml", "a = " + "[" * 100_000),
+        (".codex/config.toml", "n = " + "1" * 5000),
+    ],
+)
+def test_an_odd_file_is_told_of_like_any_other(around: Surroundings, name: str, text: str) -> None:
+    """What is nested too deeply, or has a number that is too long, stops no command."""
+    write(around.home / name, text)
+    (config,) = configs(around)
+    assert config.trouble in ("is no JSON", "is no TOML")
+
+
+def test_nobody_waits_for_a_pipe(around: Surroundings) -> None:
+    """What stands in the place of a file and is none is not opened."""
+    path = around.home / ".gemini/settings.json"
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    assert configs(around)[0].trouble == "is no file"
 
 
 def test_an_entry_without_a_command_is_shown(around: Surroundings) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,96 @@ def test_a_space_that_is_named_takes_the_place_of_another(file: Path, store: Rec
     install(file, store, Server(CURSOR, SERVER.command, SERVER.env, "shop"))
     args = json.loads(file.read_text("utf-8"))["mcpServers"]["memdesk"]["args"]
     assert args == ["mcp", "--space", "shop"]
+
+
+def test_other_switches_stay_when_a_space_is_named(file: Path, store: Records) -> None:
+    """Whatever stands before and after the old one's name."""
+    for args in (["mcp", "--direct"], ["mcp", "--space", "a", "--direct"], ["mcp", "--space=a"]):
+        told = {"mcpServers": {"memdesk": {"command": "/old/memdesk", "args": args}}}
+        file.write_text(json.dumps(told), encoding="utf-8")
+        install(file, store, Server(CURSOR, SERVER.command, SERVER.env, "web"))
+        told = json.loads(file.read_text("utf-8"))
+        switches = ["--direct"] if "--direct" in args else []
+        assert told["mcpServers"]["memdesk"]["args"] == ["mcp", *switches, "--space", "web"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["npx", "-y", "other-memdesk", "mcp", "--key", "K"],
+        ["npx", "-y", "memdesk", "mcp"],
+        ["python", "memdesk", "mcp"],
+        ["/opt/memdesk", "serve"],
+    ],
+)
+def test_another_server_of_our_name_is_left_alone(
+    file: Path, store: Records, words: list[str]
+) -> None:
+    """Only what starts memdesk is renewed and taken out."""
+    told = {"mcpServers": {"memdesk": {"command": words[0], "args": words[1:]}}}
+    file.write_text(json.dumps(told), encoding="utf-8")
+    for change in (install, uninstall):
+        with pytest.raises(Unusable, match="has another server under the name “memdesk”"):
+            change(file, store)
+    assert json.loads(file.read_text("utf-8")) == told
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"command": "C:\\py\\memdesk.exe", "args": ["mcp", "--direct"]},
+        {"command": "/usr/bin/python3.11", "args": ["-P", "-m", "memdesk", "mcp", "--direct"]},
+        {"command": {"path": "/old/memdesk", "args": ["mcp", "--direct"]}},
+    ],
+)
+def test_an_entry_of_ours_is_known_in_every_shape(
+    file: Path, store: Records, server: object
+) -> None:
+    """It is renewed with its switches."""
+    file.write_text(json.dumps({"mcpServers": {"memdesk": server}}), encoding="utf-8")
+    install(file, store)
+    told = json.loads(file.read_text("utf-8"))["mcpServers"]["memdesk"]
+    assert (told["command"], told["args"]) == ("/opt/memdesk", ["mcp", "--direct"])
+
+
+def test_a_link_to_a_file_that_is_not_there_stays(
+    file: Path, store: Records, tmp_path: Path
+) -> None:
+    """The file is made where the link leads, with its folder, and both go from there."""
+    target = tmp_path / "dotfiles" / "mcp.json"
+    file.unlink()
+    file.symlink_to(target)
+    install(file, store)
+    assert "memdesk" in target.read_text("utf-8")
+    uninstall(file, store)
+    assert file.is_symlink()
+    assert not target.parent.exists()
+
+
+def test_what_several_processes_note_is_all_kept(tmp_path: Path) -> None:
+    """Each waits for the others, as its own process would."""
+    kept = installed.record(b"a", b"ab", made=True)
+
+    def note(number: int) -> None:
+        Records(tmp_path / "store").keep(Path(f"/{number}"), kept)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(note, range(40)))
+    assert all(Records(tmp_path / "store").of(Path(f"/{number}")) for number in range(40))
+
+
+def test_a_record_that_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even the folder that was made for it."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("memdesk.hosts.installed.json.dump", full)
+    with pytest.raises(Unusable, match="No space left on device"):
+        Records(tmp_path / "store").keep(Path("/f"), installed.record(None, b"a", made=True))
+    assert list(tmp_path.iterdir()) == []
 
 
 def folder(path: Path) -> None:

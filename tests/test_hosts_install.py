@@ -19,6 +19,7 @@ from mcp_session import DEADLINE
 
 import memdesk.hosts
 from memdesk.demo import server_command
+from memdesk.doctor import starting
 from memdesk.hosts import HOSTS, Surroundings
 from memdesk.hosts.teaching import BEGIN
 
@@ -288,6 +289,40 @@ def test_erase_takes_memdesk_out_of_the_hosts(person: Person) -> None:
     assert person.cli.ok("erase", "--yes", "--json").json["hosts"] == []
 
 
+def test_erase_leaves_what_starts_another_store(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where this one was put in first; what is for both goes with the last."""
+    person.cli.ok("install", "cursor", "claude-code", "--teach")
+    other = person.folder / "other"
+    monkeypatch.setenv("MEMDESK_HOME", str(other))
+    person.cli.ok("install", "cursor", "claude-code", "--teach")
+    before = {name: each for name, each in person.files().items() if "other/" not in name}
+    monkeypatch.setenv("MEMDESK_HOME", str(person.store))
+    assert person.cli.ok("erase", "--yes", "--json").json["hosts"] == []
+    assert before.items() <= person.files().items()
+    assert not person.store.exists()
+    monkeypatch.setenv("MEMDESK_HOME", str(other))
+    person.cli.ok("erase", "--yes")
+    left = [each for name, each in person.files().items() if ".memdesk-" not in name]
+    assert not any(b"memdesk" in each for each in left)
+
+
+def test_no_odd_file_keeps_a_store_from_being_erased(person: Person) -> None:
+    """What was put into it is named as what is left."""
+    person.cli.ok("install", "cursor", "claude-code", "--teach")
+    for name in (".cursor/mcp.json", ".claude/settings.json"):
+        person.write(name, "[" * 100_000)
+    done = person.cli.ok("erase", "--yes", "--json")
+    assert [Path(each).name for each in done.json["hosts"]] == [
+        "SKILL.md",
+        "CLAUDE.md",
+        ".claude.json",
+    ]
+    assert done.err.count("it is left as it is") == 2
+    assert not person.store.exists()
+
+
 def test_hosts_says_who_is_there(person: Person) -> None:
     """Files that cannot be read are a problem; hosts without memdesk are named with what to do."""
     assert "no AI host" in person.cli.ok("hosts").err
@@ -298,6 +333,24 @@ def test_hosts_says_who_is_there(person: Person) -> None:
     done = person.cli("hosts", "--json")
     assert done.code == 1
     assert [(row["host"], row["level"]) for row in done.jsonl] == [("cursor", "problem")]
+
+
+def test_hosts_shows_the_rules_of_each(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those that have any in this store, by the name that a host gives itself."""
+    monkeypatch.setattr(starting, "_entry", lambda *_: [])  # nothing is started
+    person.cli.ok("install", "claude-desktop", "cursor", "codex")
+    text = person.folder.joinpath(".codex/config.toml").read_text()
+    person.write(".codex/config.toml", text.replace(str(person.store), "/other"))
+    for name in ("claude-desktop", "codex"):
+        person.cli.ok("host", name, "--pause", "--spaces", "web")
+    rules = {row["host"]: row["rules"] for row in person.cli.ok("hosts", "--json").jsonl}
+    known = {"read_only": False, "paused": True, "spaces": ["web"], "personal": True}
+    assert rules == {"claude-desktop": known, "cursor": None, "codex": None}
+    told = "rules: paused; else reads and writes in web, personal (memdesk host claude-ai)"
+    assert person.cli.ok("hosts").out.count("rules: ") == 1
+    assert told in person.cli.ok("hosts").out
+    (person.store / "hosts.json").write_text("{")
+    assert "hosts.json, so they may do nothing; remove" in person.cli.ok("hosts").err
 
 
 @pytest.fixture

@@ -156,6 +156,19 @@ def test_it_is_written_as_the_file_is(indent: str, newline: str) -> None:
     assert json_entry.take(json_entry.put(text, PATH, ENTRY), PATH) == text
 
 
+def test_a_comment_is_not_taken_out_with_an_entry() -> None:
+    """Neither one in it nor one before it: leaving is refused as renewing is."""
+    for entry in ('{"command": "x" /* mine */}', "/* mine */ {}"):
+        with pytest.raises(Unusable, match="has comments in “memdesk”"):
+            json_entry.take(f'{{"mcpServers": {{"memdesk": {entry}}}}}', PATH)
+
+
+def test_a_number_that_is_too_long_is_told() -> None:
+    """Python reads no number of so many digits."""
+    with pytest.raises(Unusable, match="a number that is too long"):
+        json_entry.value('{"a": ' + "1" * 5000 + "}", ("a",))
+
+
 def test_a_comment_stays_with_what_it_is_about() -> None:
     """The comma goes before it, and the entry below it."""
     text = '{\n  "mcpServers": {\n    "files": {} // about files\n  }\n}\n'

@@ -134,6 +134,58 @@ def test_a_hook_among_others_goes_alone() -> None:
     assert left == told
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cd ~/src/memdesk && make-profile --hooks",
+        "/opt/memdesk profile --hook --deep",
+        "echo memdesk profile --hook",
+        "/opt/memdesk profile --hook; say 'hello",
+        "/opt/not-memdesk profile --hook",
+    ],
+)
+def test_a_hook_that_only_looks_like_ours_is_somebody_elses(command: str) -> None:
+    """It is neither taken out nor renewed."""
+    text = json.dumps({"hooks": {"SessionStart": [{"hooks": [{"command": command}]}]}})
+    assert not HOOK.stands(text)
+    assert HOOK.take(text, True) == text
+    assert len(json.loads(HOOK.put(text, ""))["hooks"]["SessionStart"]) == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "memdesk profile --hook",
+        "A=1 MEMDESK_HOME='/my store' 'C:\\py\\memdesk.exe' profile --hook",
+        "/usr/bin/python3.11 -P -m memdesk profile --hook",
+    ],
+)
+def test_an_older_hook_of_ours_keeps_what_somebody_has_added(command: str) -> None:
+    """Only its command is renewed; when it goes, a comment in it is not lost."""
+    group = '{"matcher": "startup", /* mine */ "hooks": [{"command": %s, "timeout": 9}]}'
+    text = '{"hooks": {"SessionStart": [%s]}}'
+    before = text % (group % json.dumps(command))
+    assert HOOK.put(before, "") == text % (group % json.dumps(HOOK.command))
+    with pytest.raises(Unusable, match="has comments"):
+        HOOK.take(before, True)
+
+
+def test_a_hook_names_its_store() -> None:
+    """Erasing one store leaves what is for another."""
+    text = HOOK.put("", "")
+    assert HOOK.stores(text) == {"/store"}
+    assert HOOK.stores("") == set()
+
+
+def test_what_is_shown_of_hooks_is_only_ours() -> None:
+    """Beside it no value is shown."""
+    theirs = {"type": "canary", "command": "canary profile --hook"}
+    text = json.dumps({"hooks": {"SessionStart": [{"hooks": [theirs]}]}})
+    shown = HOOK.masked(HOOK.put(text, ""))
+    assert "canary" not in shown
+    assert HOOK.command in shown
+
+
 @pytest.mark.parametrize("text", ['{"hooks": []}', '{"hooks": {"SessionStart": {}}}', "{"])
 def test_settings_of_another_shape_are_left_alone(text: str) -> None:
     """Nothing is guessed there either."""

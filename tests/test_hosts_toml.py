@@ -91,6 +91,8 @@ def test_keys_among_others_of_their_table_are_known() -> None:
         ("a = \n", "is no TOML (line 1)"),
         ("[a]\nb = 1\nb = 2\n", "is no TOML"),
         ("mcp_servers = 3", "has a “mcp_servers” that is no table"),
+        ("n = " + "1" * 5000, "is no TOML"),
+        ('mcp_servers = { files = { command = "x" } }', "has “mcp_servers” in one line"),
         ('mcp_servers = { memdesk = { command = "x" } }', "has “memdesk” written in one line"),
         ('[mcp_servers.memdesk] # mine\ncommand = "x"\n', "has comments in “memdesk”"),
     ],
@@ -102,11 +104,18 @@ def test_what_is_unclear_is_refused(text: str, why: str) -> None:
     assert str(raised.value).startswith(why)
 
 
-def test_a_closed_table_is_not_written_into() -> None:
-    """Servers in one line cannot have another: what comes out would be no TOML."""
-    after = toml_entry.put('mcp_servers = { files = { command = "x" } }\n', PATH, ENTRY)
-    with pytest.raises(Unusable):
-        toml_entry.same_but("", after, PATH)
+def test_a_comment_is_not_taken_out_with_an_entry() -> None:
+    """Leaving is refused as renewing is."""
+    with pytest.raises(Unusable, match="has comments in “memdesk”"):
+        toml_entry.take('[mcp_servers]\nmemdesk = { command = "x" } # mine\n', PATH)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e+16"])
+def test_any_number_stays_as_it_is(number: str) -> None:
+    """What a person has added to our entry is written again as TOML has it."""
+    text = f'[mcp_servers.memdesk]\ncommand = "x"\nn = {number}\n'
+    after = toml_entry.put(text, PATH, toml_entry.value(text, PATH) | ENTRY)
+    assert repr(toml_entry.value(after, PATH)["n"]) == repr(float(number))
 
 
 @unhurried
@@ -118,6 +127,12 @@ def test_what_is_shown_hides_all_values(text: str) -> None:
     assert "canary" not in shown
     assert "bearer_token" in shown
     assert "/opt/mem desk" in shown
+
+
+def test_what_is_shown_hides_the_comments_of_heads_and_the_values_of_odd_keys() -> None:
+    """A sign in quotes ends neither a key nor a name."""
+    shown = toml_entry.masked('["a#b"] # canary\n"c=d" = "canary"\n# canary', PATH)
+    assert shown == '["a#b"] #…\n"c=d" = …\n#…'
 
 
 @unhurried

@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,8 +18,6 @@ from memdesk.ingest.claude_ai import FORMAT as CLAUDE
 from memdesk.ingest.item import Choices, Item
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from memdesk.ingest.item import Format
 
 TALK = b'[{"uuid": "c", "chat_messages": [{"uuid": "m", "sender": "human", "text": "Hello"}]}]'
@@ -237,3 +236,23 @@ def test_a_read_in_little_steps_is_whole(tmp_path: Path) -> None:
         steps = [file.read(1), file.read(70_000), file.read()]
     assert b"".join(steps) == data
     assert isinstance(file, io.BufferedReader)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_packing_that_is_unpacked_at_once_is_not_opened(packing: int, tmp_path: Path) -> None:
+    """Of a packing whose pieces may expand without bounds nothing is read; other members are."""
+    path = tmp_path / "odd.zip"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("conversations.json", TALK)
+        archive.writestr("users.json", b"[]", zipfile.ZIP_STORED)
+    with opened(path) as bundle:
+        odd, usual = bundle.entries
+        assert (odd.head(), usual.head()) == (b"", b"[]")
+        with pytest.raises(Invalid, match=r"odd.zip/conversations.json: cannot be unpacked here"):
+            odd.open()
+
+
+def test_names_that_are_no_utf_8_can_be_told(tmp_path: Path) -> None:
+    """A file whose name no text can hold is read under a name that one can."""
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.json")).write_bytes(TALK)
+    assert contents(tmp_path) == {"\ufffd.json": TALK}

@@ -190,3 +190,24 @@ def test_anything_in_a_field_is_endured(first: object, second: object) -> None:
         (Path(folder) / FIRST.name).write_bytes(json.dumps(first).encode())
         (Path(folder) / SECOND.name).write_bytes(json.dumps(second).encode())
         endures(FORMAT, Path(folder))
+
+
+def test_a_browsers_second_download_is_read(tmp_path: Path) -> None:
+    """A file that a person names is known by its beginning, whatever it is called."""
+    file = written(tmp_path, conversation({"a": (None, "Hello")}))
+    file = file.rename(tmp_path / "conversations (1).json")
+    assert FORMAT.recognises(file)
+    assert [each.text for each in drafts(FORMAT, file)] == ["Hello"]
+    assert not FORMAT.recognises(tmp_path)
+    file.write_text('[{"mapping": {"properties": {}}}]')
+    assert not FORMAT.recognises(file)
+
+
+@pytest.mark.parametrize("text", ["# \n1. a\n\n2. b" + "\n " * 100_000, "#" * 200_000])
+def test_a_list_of_blanks_or_marks_is_read_at_once(tmp_path: Path, text: str) -> None:
+    """What ChatGPT was given as its list takes no longer for having nothing in it."""
+    export = conversation({"a": (None, "x")})
+    content = {"content_type": "model_editable_context", "model_set_context": text}
+    export[0]["mapping"]["a"]["message"]["content"] = content
+    found = [each.text for each in drafts(FORMAT, written(tmp_path, export))]
+    assert found == (["a", "b"] if "1." in text else [text])

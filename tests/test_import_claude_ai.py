@@ -204,3 +204,13 @@ def test_anything_in_a_part_is_endured(design: object, memory: object) -> None:
         (Path(folder) / "design_chats" / "d-1.json").write_bytes(json.dumps(design).encode())
         (Path(folder) / "memories" / "acc-1.json").write_bytes(json.dumps(memory).encode())
         endures(FORMAT, Path(folder))
+
+
+def test_a_browsers_second_download_is_read(tmp_path: Path) -> None:
+    """A file that a person names is known by its beginning, whatever it is called."""
+    file = tmp_path / "conversations (1).json"
+    talk = {"uuid": "c", "chat_messages": [{"uuid": "m", "sender": "human", "text": "Hello"}]}
+    file.write_text(json.dumps([talk]), encoding="utf-8")
+    assert FORMAT.recognises(file)
+    assert [each.text for each in drafts(FORMAT, file)] == ["Hello"]
+    assert not FORMAT.recognises(tmp_path)

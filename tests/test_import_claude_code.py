@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -20,6 +21,13 @@ FOLDER = DATA / "claude-code"
 PROJECT = FOLDER / "projects" / "-home-ada-garden"
 FIRST = PROJECT / "5c1c0f7e-1111-4000-8000-000000000001.jsonl"
 SECOND = PROJECT / "5c1c0f7e-1111-4000-8000-000000000002.jsonl"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _written_in_their_order() -> None:
+    """Give the transcripts times in which they can have been written: git keeps none."""
+    for at, file in enumerate((FIRST, SECOND), 1_770_000_000):
+        os.utime(file, (at, at))
 
 
 def said(text: object, uuid: str = "", **told_of: Any) -> dict[str, Any]:
@@ -86,10 +94,58 @@ def test_a_session_that_goes_on_elsewhere_is_told_once() -> None:
     assert [(each.position, each.text) for each in turns] == [(0, "And now?")]
 
 
+def test_a_session_that_goes_on_is_told_once_whatever_its_name(tmp_path: Path) -> None:
+    """The transcript that was written before has the turns, also where subagents' folders lie between."""
+    first, second = [said("One", "u1"), said("Two", "u2")], [said("Three", "u3")]
+    for at, (file, values) in enumerate((("m", first), ("a", first + second), ("z", first)), 1):
+        (tmp_path / "p" / file / "subagents").mkdir(parents=True)
+        (tmp_path / "p" / file / "subagents" / "agent-1.jsonl").write_bytes(
+            as_lines([said("Side")])
+        )
+        (tmp_path / "p" / f"{file}.jsonl").write_bytes(as_lines(values))
+        os.utime(tmp_path / "p" / f"{file}.jsonl", (at, at))
+    assert [(each.session, each.text) for each in drafts(FORMAT, tmp_path)] == [
+        ("m", "One"),
+        ("m", "Two"),
+        ("a", "Three"),
+    ]
+
+
 def test_a_projects_notes_are_memories() -> None:
     """What Claude keeps in a project's memory folder is imported as it stands."""
     (note,) = [each for each in drafts(FORMAT, FOLDER) if each.kind == "note"]
     assert note.text == "# Garden\n\nThe pump pin is set in setup()."
+
+
+def test_a_projects_notes_lie_beside_its_turns(tmp_path: Path) -> None:
+    """They have the space of the project's repository, and the file's time."""
+    (tmp_path / "rain" / ".git" / "objects").mkdir(parents=True)
+    (tmp_path / "rain" / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    notes = tmp_path / "projects" / "p" / "memory"
+    notes.mkdir(parents=True)
+    (notes / "MEMORY.md").write_text("The gauge leaks.")
+    os.utime(notes / "MEMORY.md", (1_770_000_000, 1_770_000_000))
+    values = [said("Hello", cwd=str(tmp_path / "rain"))]
+    (notes.parent / "s.jsonl").write_bytes(as_lines(values))
+    turn, note = drafts(FORMAT, tmp_path)
+    assert (turn.space, note.space) == ("rain", "rain")
+    assert note.created_at == "2026-02-02T02:40:00+00:00"
+    assert {each.space for each in drafts(FORMAT, tmp_path, Choices(space="x"))} == {"x"}
+
+
+def test_nothing_in_the_folder_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A note that is too long is skipped, never cut, and so is every file that is no transcript."""
+    monkeypatch.setattr("memdesk.ingest.claude_code.LONGEST", 1000)
+    (tmp_path / "p" / "memory").mkdir(parents=True)
+    (tmp_path / "p" / "memory" / "long.md").write_text("x" * 1001)
+    (tmp_path / "p" / "memory" / "short.md").write_text("x" * 1000)
+    (tmp_path / "p" / "other.bin").write_bytes(b"\0")
+    (tmp_path / "p" / "s.jsonl").write_bytes(as_lines([said("Hello")]))
+    items, skipped = told(FORMAT, tmp_path)
+    assert len(items) == 2
+    assert skipped == {"a note that is too long": 1, "a file that is no transcript": 1}
 
 
 def test_the_space_is_the_repository(tmp_path: Path) -> None:
@@ -197,3 +253,46 @@ def test_anything_in_a_field_is_endured(first: list[object], second: list[object
         (Path(folder) / FIRST.name).write_bytes(as_lines(first))
         (Path(folder) / SECOND.name).write_bytes(as_lines(second))
         endures(FORMAT, Path(folder))
+
+
+def test_a_later_file_holds_the_copies(tmp_path: Path) -> None:
+    """Whatever their names are and whatever lies between them, the older file has the turns."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "agent-x.jsonl").write_bytes(b"")
+    (tmp_path / "a.jsonl").write_bytes(as_lines([said("One", "1"), said("Two", "2")]))
+    (tmp_path / "z.jsonl").write_bytes(as_lines([said("One", "1")]))
+    os.utime(tmp_path / "z.jsonl", (1, 1))
+    found = [(each.session, each.text) for each in drafts(FORMAT, tmp_path)]
+    assert found == [("z", "One"), ("a", "Two")]
+
+
+def test_copies_are_known_across_a_folder_of_subagents(tmp_path: Path) -> None:
+    """A folder between two sessions of a project does not make them forget each other."""
+    for name in ("a.jsonl", "c.jsonl"):
+        (tmp_path / name).write_bytes(as_lines([said("One", "1")]))
+    (tmp_path / "b" / "subagents").mkdir(parents=True)
+    (tmp_path / "b" / "subagents" / "x.jsonl").write_bytes(b"")
+    assert [each.text for each in drafts(FORMAT, tmp_path)] == ["One"]
+
+
+def test_a_first_line_may_be_long(tmp_path: Path) -> None:
+    """A transcript whose first line is longer than what is looked at is recognised all the same."""
+    file = tmp_path / "s.jsonl"
+    file.write_bytes(as_lines([said("x" * 100_000)]))
+    assert FORMAT.recognises(file)
+    file.write_bytes(as_lines([{"text": "x" * 100_000}]))
+    assert not FORMAT.recognises(file)
+
+
+def test_tags_that_are_never_closed_are_words(tmp_path: Path) -> None:
+    """They are read at once, however many there are, and closed ones between them still count."""
+    many = "<system-reminder><user-memory-input>" * 25_000
+    values = [
+        said(many),
+        said(f"a <system-reminder>x</system-reminder>b</system-reminder> {many}"),
+        said(f"</user-memory-input><user-memory-input>Use tabs</user-memory-input>{many}"),
+    ]
+    file = tmp_path / "s.jsonl"
+    file.write_bytes(as_lines(values))
+    texts = [each.text for each in drafts(FORMAT, file)]
+    assert texts == [many, f"a b</system-reminder> {many}", "Use tabs"]

@@ -115,6 +115,31 @@ def test_the_space_is_the_repository(address: object, space: str, tmp_path: Path
     assert [each.space for each in drafts(FORMAT, file, Choices(space="x"))] == ["x"]
 
 
+@pytest.mark.parametrize("forked", [{"forked_from_id": "a"}, {}])
+def test_a_fork_is_a_session_of_its_own(forked: dict[str, str], tmp_path: Path) -> None:
+    """Its first line tells whose it is, not the copies that follow; what was said before is told once."""
+    first, second = meta(id="a", cwd="/first"), meta(id="b", cwd="/second", **forked)
+    before = [said("One"), said("Two")]
+    for file, values in (
+        ("1", [first, *before, said("Three")]),
+        ("2", [second, first, *before, said("Other"), said("Three")]),
+        ("3", [meta(id="c", forked_from_id="b"), second, first, *before, said("Other")]),
+    ):
+        (tmp_path / f"rollout-{file}.jsonl").write_bytes(as_lines(values))
+    items, skipped = told(FORMAT, tmp_path)
+    assert [(each.draft.session, each.draft.position, each.draft.text) for each in items] == [
+        ("a", 0, "One"),
+        ("a", 1, "Two"),
+        ("a", 2, "Three"),
+        ("b", 2, "Other"),
+        ("b", 3, "Three"),
+    ]
+    assert json.loads(items[-1].draft.metadata) == {"folder": "/second"}
+    assert skipped["a copy of a turn that was there before"] == 2 + 3
+    alone = drafts(FORMAT, tmp_path / "rollout-2.jsonl")
+    assert [(each.session, each.position) for each in alone] == [("b", at) for at in range(4)]
+
+
 def test_a_session_that_is_being_written_is_read(tmp_path: Path) -> None:
     """A last line that is not whole yet is skipped, the others are turns."""
     file = tmp_path / "rollout-x.jsonl"

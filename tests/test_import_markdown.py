@@ -130,6 +130,7 @@ def test_nothing_of_a_note_is_lost(tmp_path: Path) -> None:
         ("type: Meeting Notes", "kind", "meeting-notes"),
         ("kind: decision\ntype: x", "kind", "decision"),
         ("type: 会議", "kind", "note"),
+        ("type: '!!!'\nkind: fact", "kind", "fact"),
         ("space: work/acme", "space", "work/acme"),
         ("space: '#bad'", "space", "personal"),
         ("tags: [a, 'b c', 2024, true, null]", "tags", ("a", "b c", "2024", "true")),
@@ -151,6 +152,40 @@ def test_each_field_as_people_write_it(
     draft = note(tmp_path, f"---\n{said}\n---\nWords.\n")
     assert getattr(draft, field) == value
     check(draft, datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "title"),
+    [
+        ("C++.md", "Once upon a time.", "# C++\n\n"),
+        ("AI.md", "Maintenance of the boat.", "# AI\n\n"),
+        ("🎉.md", "A party.", "# 🎉\n\n"),
+        ("boat.md", "On a boat.", "# boat\n\n"),
+        ("rain-gauge_2.md", "## Rain gauge 2: parts", ""),
+        ("🎉.md", "# 🎉 A party.", ""),
+        ("t" * 240 + ".md", "x", f"# {'t' * 240}\n\n"),
+    ],
+)
+def test_a_title_is_told_where_the_note_does_not_begin_with_it(
+    tmp_path: Path, name: str, words: str, title: str
+) -> None:
+    """It is known by whole words at the beginning; one without letters is told like others."""
+    assert note(tmp_path, words, name).text == title + words
+
+
+def test_a_long_title_is_whole(tmp_path: Path) -> None:
+    """No part of a title vanishes, and one that an export has cut is known."""
+    title = "word " * 100 + "end"
+    assert note(tmp_path, f"---\ntitle: {title}\n---\nx").text == f"# {title}\n\nx"
+    assert note(tmp_path, f"---\ntitle: {title[:302]}\n---\n{title}").text == title
+
+
+def test_tags_in_the_text_have_no_end(tmp_path: Path) -> None:
+    """A note with more of them than a memory has is kept, with its own tags and the first of those."""
+    words = " ".join(f"#tag{number}" for number in range(12_000))
+    draft = note(tmp_path, f"---\ntags: [own, tag1]\n---\n{words} #{'x' * 101}")
+    assert draft.tags == ("own", "tag1", "tag0", *(f"tag{at}" for at in range(2, MAX_TAGS - 1)))
+    assert draft.metadata == "{}"
 
 
 def test_what_a_field_cannot_hold_is_kept(tmp_path: Path) -> None:
@@ -459,3 +494,18 @@ def test_a_mixed_folder_is_read_by_each_reader(tmp_path: Path) -> None:
         ["a.markdown", "b.TXT", "manual.pdf"],
         ["note", "note", "document"],
     )
+
+
+@pytest.mark.parametrize("field", ["title", "aliases", "tags", "kind", "mood"])
+def test_what_is_no_text_in_front_matter_is_marked(tmp_path: Path, field: str) -> None:
+    """An escape may name half a character, or a NUL: the note comes in without it."""
+    draft = note(tmp_path, f"---\n{field}: '[\"\\ud800 x\\u0000\"]'\n---\nBody\n")
+    assert draft.text.endswith("Body\n")
+    check(draft, datetime.now(UTC))
+
+
+def test_a_table_is_no_note(tmp_path: Path) -> None:
+    """A table that is named with --from markdown is refused, since it would be one note."""
+    (tmp_path / "a.csv").write_text("text\nx\n")
+    with pytest.raises(Invalid, match=r"a\.csv: is a table; bring it in with --from csv"):
+        read(tmp_path / "a.csv")

@@ -87,6 +87,41 @@ def test_every_field_lands() -> None:
     assert json.loads(relation.metadata)["relation_type"] == "lives_in"
 
 
+def test_what_is_no_field_is_metadata(tmp_path: Path) -> None:
+    """Other texts, times that are none and names that its own metadata has, too, are kept."""
+    file = tmp_path / "mem0.json"
+    memory = {
+        "memory": "Likes tea",
+        "text": "Other words",
+        "data": {"important": "thing"},
+        "user_id": "a",
+        "created_at": "not a date",
+        "metadata": {"user_id": "inner", "mood": "sure"},
+    }
+    file.write_text(json.dumps([memory]))
+    (only,) = drafts(FORMAT, file)
+    assert only.text == "Likes tea"
+    assert json.loads(only.metadata) == {
+        "text": "Other words",
+        "data": {"important": "thing"},
+        "user_id": "a",
+        "created_at": "not a date",
+        "mood": "sure",
+        "metadata": {"user_id": "inner"},
+    }
+
+
+def test_a_text_that_is_a_number_and_a_time_long_ago(tmp_path: Path) -> None:
+    """A number is a memory's words, and a negative one a time before 1970."""
+    file = tmp_path / "mem0.json"
+    memories = [{"memory": 12, "created_at": -86400}, {"memory": "x", "created_at": "-2000000000"}]
+    file.write_text(json.dumps(memories))
+    assert [(each.text, each.created_at) for each in drafts(FORMAT, file)] == [
+        ("12", "1969-12-31T00:00:00+00:00"),
+        ("x", "1906-08-16T20:26:40+00:00"),
+    ]
+
+
 def test_a_memory_that_expires_later_keeps_its_date(tmp_path: Path) -> None:
     """An expiration date that is still to come is the memory's own."""
     file = tmp_path / "mem0.json"

@@ -117,3 +117,32 @@ def test_what_is_no_folder_of_memento_is_refused(alice: Path) -> None:
         read(DATA.parent / "csv")
     with pytest.raises(Invalid, match="is no folder"):
         read(alice / MEETING)
+
+
+def test_a_description_that_is_no_text_is_marked(alice: Path) -> None:
+    """Half a character in it is replaced, and the memory comes in."""
+    (alice / f"{MEETING}.meta").write_text('{"description": "d\\ud800"}')
+    draft = read(alice)[MEETING]
+    assert isinstance(draft, Draft)
+    assert draft.text.startswith("d\ufffd\n\nBudget")
+    check(draft, datetime.now(UTC))
+
+
+@pytest.mark.parametrize("field", ["description", "tags", "mood"])
+def test_a_meta_file_that_is_nested_too_deep_is_told(alice: Path, field: str) -> None:
+    """At any depth the memory comes in, or is skipped for a reason."""
+    for depth in range(900, 1000, 3):
+        (alice / f"{MEETING}.meta").write_text(f'{{"{field}": {"[" * depth}{"]" * depth}}}')
+        assert read(alice)[MEETING]
+
+
+def test_a_meta_file_that_is_a_link_is_not_followed(tmp_path: Path, alice: Path) -> None:
+    """It may lead anywhere: the text comes in without it."""
+    meta = alice / f"{MEETING}.meta"
+    meta.rename(tmp_path / "elsewhere")
+    meta.symlink_to(tmp_path / "elsewhere")
+    found = read(alice)
+    draft = found.pop(MEETING)
+    assert isinstance(draft, Draft)
+    assert draft.text.startswith("Budget")
+    assert found == {f"{MEETING}.meta": "is a symbolic link"}

@@ -77,6 +77,24 @@ def test_every_field_of_the_export_lands() -> None:
     assert json.loads(second.metadata)["memory_type"] == "Learning Note"
 
 
+def test_what_is_no_field_is_metadata(tmp_path: Path) -> None:
+    """A text that is a number is one, a time that is none and what its metadata calls the same stay."""
+    memory = {
+        "content": 5,
+        "content_hash": "h",
+        "created_at": "bad",
+        "metadata": {"content_hash": "inner"},
+    }
+    (tmp_path / "export.json").write_text(json.dumps({"memories": [memory]}))
+    (only,) = drafts(FORMAT, tmp_path / "export.json")
+    assert only.text == "5"
+    assert json.loads(only.metadata) == {
+        "content_hash": "h",
+        "created_at": "bad",
+        "metadata": {"content_hash": "inner"},
+    }
+
+
 def test_a_page_of_its_api_is_an_export_too(tmp_path: Path) -> None:
     """What GET /api/memories answers, and a bare list, are read like the export."""
     for shape in (
@@ -259,3 +277,13 @@ def _encodable(text: str) -> str | bytes:
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogatepass")
     return text
+
+
+def test_another_table_of_memories_is_one_error(tmp_path: Path) -> None:
+    """It is no server's work, so that the advice is not to stop one."""
+    with closing(sqlite3.connect(tmp_path / "odd.db")) as odd:
+        odd.execute(
+            "CREATE TABLE memories (content_hash TEXT PRIMARY KEY, content TEXT) WITHOUT ROWID"
+        )
+    with pytest.raises(Invalid, match="rowid; take its JSON export instead"):
+        list(FORMAT.read(tmp_path / "odd.db", Choices()))

@@ -164,6 +164,18 @@ def test_entries_of_another_shape_are_told(ana: Path) -> None:
     assert (turn.text, turn.position) == ("Yes.", 1)
 
 
+@pytest.mark.parametrize("stamp", ["soon", "2999-01-01", ["x"]])
+def test_a_time_that_is_none_is_kept(ana: Path, stamp: object) -> None:
+    """It is the metadata's."""
+    for file in ana.iterdir():
+        file.unlink()
+    pair = {"user_input": "Hello?", "timestamp": stamp}
+    (ana / "short_term.json").write_text(json.dumps([pair]))
+    (turn,) = drafts(ana)
+    assert (turn.happened_at, turn.created_at) == (None, None)
+    assert json.loads(turn.metadata) == {"created_at": stamp}
+
+
 def test_a_long_history_is_read_segment_by_segment(
     ana: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,15 +69,16 @@ def test_an_empty_password_locks_nothing(tmp_path: Path) -> None:
     assert found.draft.text.endswith("Never use vinegar.")
 
 
-def test_without_a_title_its_name_is_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["Warranty", "Des"])
+def test_without_a_title_its_name_is_it(tmp_path: Path, name: str) -> None:
     """The file's name stands over the text, and its time is when it was written."""
     writer = pypdf.PdfWriter(clone_from=DATA / "manual.pdf")
     writer.metadata = None
-    writer.write(tmp_path / "Warranty.pdf")
-    os.utime(tmp_path / "Warranty.pdf", (1_700_000_000, 1_700_000_000))
-    found = only(tmp_path / "Warranty.pdf")
+    writer.write(tmp_path / f"{name}.pdf")
+    os.utime(tmp_path / f"{name}.pdf", (1_700_000_000, 1_700_000_000))
+    found = only(tmp_path / f"{name}.pdf")
     assert isinstance(found, Item)
-    assert found.draft.text.startswith("Warranty\n\nDescale")
+    assert found.draft.text.startswith(f"{name}\n\nDescale")
     assert found.draft.created_at == "2023-11-14T22:13:20+00:00"
 
 

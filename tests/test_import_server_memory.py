@@ -111,6 +111,29 @@ def test_the_graph_can_be_built_again() -> None:
     ]
 
 
+def test_what_forks_of_the_server_add_is_kept(tmp_path: Path) -> None:
+    """An observation that stands in no list is one, and other keys are metadata."""
+    entity = {"type": "entity", "name": "Ada", "entityType": "person", "observations": "likes tea"}
+    relation = {"type": "relation", "from": "Ada", "to": "Bob", "relationType": "knows"}
+    values = [entity | {"createdAt": "2020-01-01"}, relation | {"since": "2019", "entity": 7}]
+    (tmp_path / "memory.jsonl").write_bytes(as_lines(values))
+    first, second = drafts(FORMAT, tmp_path / "memory.jsonl")
+    assert first.text == "Ada: likes tea"
+    assert json.loads(first.metadata) == {
+        "createdAt": "2020-01-01",
+        "entity": "Ada",
+        "entity_type": "person",
+        "observation": 1,
+    }
+    assert json.loads(second.metadata) == {
+        "since": "2019",
+        "entity": 7,
+        "from": "Ada",
+        "relation_type": "knows",
+        "to": "Bob",
+    }
+
+
 def test_a_graph_in_one_object_is_read() -> None:
     """What the server answers to read_graph is an import, too."""
     assert [each.text for each in drafts(FORMAT, GRAPH)] == [

@@ -182,3 +182,15 @@ def test_lines_are_numbered_as_an_editor_does() -> None:
         (6, Unread("a line that is no JSON")),
         (7, 7),
     ]
+
+
+def test_many_small_values_may_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long entry with too many of them is an error, or a line that is skipped; text counts as one."""
+    monkeypatch.setattr(streamed, "_LONG", 1000)
+    monkeypatch.setattr(streamed, "_MOST_VALUES", 500)
+    many, text = b"[" + b"{}," * 1000 + b"{}]", json.dumps('[{,"\\}]' * 1000).encode()
+    with pytest.raises(Invalid, match="an entry of over 500 values"):
+        list(records(io.BytesIO(b"[" + many + b"]"), "x", "y"))
+    assert list(lines(io.BytesIO(many))) == [(1, Unread("a line of too many values"))]
+    few = b"[" + b", ".join([b"[1]"] * 300 + [text]) + b"]"
+    assert len(list(records(io.BytesIO(few), "x", "y"))) == 301

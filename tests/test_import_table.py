@@ -72,6 +72,17 @@ def test_places_are_lines_of_the_file() -> None:
     assert [each.place for each in found] == [f"notes.csv, line {line}" for line in (2, 4, 5)]
 
 
+def test_a_title_stands_above_its_text(tmp_path: Path) -> None:
+    """It is left out only where the text begins with it as a word, and is never cut."""
+    long = "t" * 400
+    path = made(tmp_path, f"name,text\nA,Apples are good\nCarl,Carl said so\n{long},x\n")
+    assert [each.text for each in read(path) if isinstance(each, Draft)] == [
+        "A\n\nApples are good",
+        "Carl said so",
+        f"{long}\n\nx",
+    ]
+
+
 def test_a_person_names_the_columns() -> None:
     """What --column says holds, and signs other than commas part the cells."""
     draft = only(DATA / "german.csv", text="Notiz", title="Was", happened_at="Datum")
@@ -161,18 +172,55 @@ def test_a_line_of_100_mb_is_told(tmp_path: Path) -> None:
         file.write(b"\nlast\n")
     first, long, last = read(path)
     assert isinstance(first, Draft)
-    assert long == "is longer than a row may be; a quotation mark may lack its other one"
+    assert long == "is longer than a row may be"
     assert isinstance(last, Draft)
 
 
-def test_a_quotation_mark_without_its_other_one(tmp_path: Path) -> None:
-    """What it swallows is bounded, and told."""
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('one\n"two\nthree\nfour\n', ["one", None, "three", "four"]),
+        ('one\n"two\n"three"\nfour\n', ["one", None, "three", "four"]),
+        ('"two\n"three\nfour\n', [None, None, "four"]),
+        ('one\n"two\n', ["one", None]),
+        ('"a"b\n"two ""2"" "\n', ["ab", 'two "2" ']),
+        ('"two\nlines"\nthree\n', ["two\nlines", "three"]),
+    ],
+)
+def test_a_quotation_mark_without_its_other_one(
+    tmp_path: Path, text: str, found: list[str | None]
+) -> None:
+    """It is told with its line, and the rows behind it are rows of their own."""
+    told = list(table.FORMAT.read(made(tmp_path, f"text\n{text}"), Choices()))
+    texts = [each.draft.text if isinstance(each, Item) else None for each in told]
+    assert texts == found
+    skipped = [each for each in told if not isinstance(each, Item)]
+    assert {each.reason for each in skipped} <= {"has a quotation mark without its other one"}
+    lines = [f"a.csv, line {at}" for at, each in enumerate(found, 2) if each is None]
+    assert [each.place for each in skipped] == lines
+
+
+def test_a_quotation_mark_before_much_else(tmp_path: Path) -> None:
+    """What it swallows is bounded, told, and read all the same."""
     path = made(tmp_path, 'text\nfirst\n"open\n' + ("x" * 999 + "\n") * 4300 + "last\n")
     found = read(path)
-    assert "is longer than a row may be; a quotation mark may lack its other one" in found
+    assert found[1] == "has a quotation mark without its other one"
+    assert len(found) == 1 + 1 + 4300 + 1
     last = found[-1]
     assert isinstance(last, Draft)
     assert last.text == "last"
+
+
+def test_quotation_marks_that_never_close_take_no_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every line has one, the lines behind are not read anew for each of them."""
+    monkeypatch.setattr(table, "_MOST_AGAIN", 2_000_000)
+    found = read(made(tmp_path, "text,other,more\n" + 'x",",\n' * 100_000))
+    unclosed = "has a quotation mark without its other one"
+    endless = f"{unclosed}, as too many before it; it takes in what follows"
+    assert set(found) == {unclosed, endless}
+    assert len(found) < 10
 
 
 def test_cells_beyond_what_metadata_holds_are_told(tmp_path: Path) -> None:
@@ -223,3 +271,11 @@ def test_an_export_comes_in_again(tmp_path: Path) -> None:
     assert (draft.happened_at, draft.pinned) == ("2024-05", True)
     assert json.loads(draft.metadata) == {"id": "x", "n": 1}
     check(draft, datetime.now(UTC))
+
+
+@pytest.mark.parametrize("end", [b"x", b"\x00\xd8\n\x00"])
+def test_utf_16_that_is_broken_is_told(tmp_path: Path, end: bytes) -> None:
+    """What is cut within a character, or holds half of one, is one error."""
+    path = made(tmp_path, "text\nhello\n".encode("utf-16") + end)
+    with pytest.raises(Invalid, match=r"a\.csv: is broken off, or no UTF-16"):
+        read(path)

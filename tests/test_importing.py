@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,7 +30,6 @@ from memdesk.memory import MAX_TEXT_BYTES, Draft, Edit, Filter, Source, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from memdesk.ingest.receipt import Receipt
     from memdesk.service import Service
@@ -461,6 +461,23 @@ def test_what_is_not_there_is_named(cli: Cli, tmp_path: Path) -> None:
     assert "is not there" in cli("import", str(tmp_path / "nothing.md")).err
     assert cli("import", str(tmp_path), "--from", "papyrus").code == 2
     assert cli("import", str(tmp_path), "--column", "text").code == 2
+
+
+def test_columns_are_for_tables(cli: Cli, vault: Path) -> None:
+    """Where the file is read as something else, --column is an error that says as what."""
+    done = cli("import", str(vault), "--column", "text=Body")
+    assert done.code == 1
+    assert "--column: is for tables, and this is read as markdown" in done.err
+    assert cli.texts() == []
+
+
+def test_a_name_that_is_not_utf_8_can_be_imported(cli: Cli, tmp_path: Path) -> None:
+    """The receipt tells it as text, for people and as JSON; a failure can name it, too."""
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.md")
+    Path(path).write_text("The gate code is 4711.")
+    assert cli.ok("import", path).lines[0] == f"1 found in {tmp_path}/\ufffd.md (markdown)"
+    assert cli.ok("import", path, "--json").json["path"] == f"{tmp_path}/\ufffd.md"
+    assert "is not there" in cli("import", f"{path}x").err
 
 
 def test_an_import_that_control_c_ends_tells_how_far_it_came(

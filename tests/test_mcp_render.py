@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mcp_fake import hit, memory
 
 from memdesk.answers import Changed, Hit, Profile, Recalled, Remembered
+from memdesk.echo import BAR
 from memdesk.mcp import render
 from memdesk.memory import Memory, Source, count_tokens, now
 
@@ -30,7 +31,7 @@ def framed(text: str, memories: list[Memory]) -> None:
     """Assert that every line of an answer is one of our own or stands behind a bar."""
     heads = {render.head(each) for each in memories}
     lines = text.splitlines()
-    own = [line for line in lines if line and not line.startswith(render.BAR)]
+    own = [line for line in lines if line and not line.startswith(BAR)]
     for line in own[1:]:
         if not line.startswith(("(", "… (cut", "state ")):
             assert any(line.startswith(head[:36]) for head in heads), line
@@ -245,7 +246,7 @@ def test_a_text_that_no_budget_holds_says_how_much_is_shown() -> None:
     """A model is not sent after a higher max_tokens that does not exist."""
     shown = render.whole([memory("word " * 40_000)], render.MOST_TOKENS)
     assert count_tokens(shown) <= render.MOST_TOKENS
-    count = shown.splitlines()[-2].count("") - 1 - len(render.BAR)
+    count = shown.splitlines()[-2].count("") - 1 - len(BAR)
     assert shown.endswith(
         f"… (cut: {count} of 200000 characters shown; recall finds passages of the rest)"
     )

@@ -91,11 +91,22 @@ def test_rules_that_cannot_be_are_refused(
 
 
 @direct_only
+def test_a_name_in_the_file_is_read_as_it_is_said(desk: Service, home: Path) -> None:
+    """In capitals or not: a person may have written it by hand."""
+    desk.remember(Draft(TEA))
+    (home / FILE).write_text('{"Claude-Code ": {"paused": true}}')
+    assert desk.host_rules() == {"claude-code": HostRules(paused=True)}
+    with pytest.raises(Denied, match="paused"):
+        desk.for_host("claude-code").profile()
+
+
+@direct_only
 @pytest.mark.parametrize(
     "content",
     [
         *(b"", b"{", b"[]", b'{"h": 7}', b'{"h": {"paused": 1}}', b'{"h": {"later": true}}'),
         *(b'{"h": {"spaces": "web"}}', b'{"h": {"spaces": [7]}}', b"[" * 100_000, b"\xff"),
+        *(b'{"h": {}, "H": {}}', b'{"": {}}'),
     ],
 )
 def test_without_readable_rules_no_host_may_do_anything(
@@ -266,6 +277,20 @@ def test_a_host_without_a_space_and_without_personal_has_its_first(desk: Service
 
 
 @direct_only
+def test_a_host_without_a_space_sees_all_but_personal(
+    desk: Service, filled: dict[str, str]
+) -> None:
+    """Every space is its own as long as none is named; what it saves goes nowhere by itself."""
+    limited(desk, personal=False)
+    seat = desk.for_host("claude-code")
+    assert seat.scope(None) == ("web", "work")
+    found = {hit.memory.id for hit in seat.recall("website server", limit=9).hits}
+    assert found == {filled["web"], filled["work"]}
+    with pytest.raises(Denied, match="--personal"):
+        seat.room(None)
+
+
+@direct_only
 def test_turns_of_hidden_spaces_are_not_shown_beside(desk: Service) -> None:
     """A conversation may have gone on in another space."""
     for number, space in enumerate(("web", "web", "work")):
@@ -311,6 +336,24 @@ def test_too_many_saves_wait_in_the_inbox(desk: Service, monkeypatch: pytest.Mon
     assert not [each for each in desk.inbox().concerns if each.kind == "burst"]
     desk.undo()
     assert len(desk.recall(TEA, limit=9).hits) == 3
+
+
+@direct_only
+def test_one_of_too_many_replaces_nothing(desk: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else neither would be found: the old one is replaced, and the new one waits in the Inbox."""
+    old = desk.remember(Draft(TEA)).id
+    seat = desk.for_host("a")
+    monkeypatch.setattr(hosts, "MOST_SAVES", 0)
+    with pytest.raises(Denied, match=r"too many in a minute.*try again later"):
+        seat.remember(said(PLAN, replaces=old))
+    waits = seat.remember(said(PLAN))
+    assert waits.held
+    monkeypatch.setattr(hosts, "MOST_SAVES", 9)
+    with pytest.raises(Denied, match="settle"):
+        seat.remember(said(PLAN, replaces=old))
+    assert [hit.memory.id for hit in desk.recall(TEA).hits] == [old]
+    desk.review([f"burst:{waits.id}"])
+    assert seat.remember(said(PLAN, replaces=old)).replaced == old
 
 
 @direct_only
@@ -410,7 +453,7 @@ def test_no_answer_ever_holds_a_hidden_memory(
 
 @direct_only
 @pytest.mark.parametrize("space", ["personal", "web"])
-@pytest.mark.parametrize("quoted", [TEA, f"> {TEA}", f"“{TEA.upper()}.”"])
+@pytest.mark.parametrize("quoted", [TEA, f"> {TEA}", f"- {TEA}\n"])
 def test_what_recall_returned_is_not_stored_again(desk: Service, quoted: str, space: str) -> None:
     """In no space, and however it is quoted; another host's words are its own."""
     id = desk.remember(Draft(TEA)).id
@@ -464,6 +507,33 @@ def test_a_list_of_what_was_shown_is_not_stored_again(desk: Service) -> None:
 
 
 @direct_only
+@pytest.mark.parametrize(
+    ("known", "news"),
+    [
+        ("12. April: Zahnarzt um 9 Uhr", "14. April: Zahnarzt um 9 Uhr"),
+        ("The code of the door is Qx7Zab", "The code of the door is QX7ZAB"),
+        ("5 °C is what the cellar has", "-5 °C is what the cellar has"),
+        ("5 people fit into the car", "> 5 people fit into the car"),
+    ],
+)
+def test_a_fact_that_looks_like_a_known_one_is_stored(desk: Service, known: str, news: str) -> None:
+    """A number, a sign or a capital is all that tells them apart."""
+    desk.remember(Draft(known, kind="fact"))
+    seat = desk.for_host("claude-code")
+    seat.profile()
+    assert seat.remember(said(news)).outcome == "stored"
+
+
+@direct_only
+def test_an_answer_that_was_changed_is_stored(desk: Service) -> None:
+    """What a host has left out of a memory, and said under its id, may be what it means."""
+    id = desk.remember(Draft("Ana likes tea and no coffee")).id
+    seat = desk.for_host("claude-code")
+    shown = render.whole(seat.get([id]), 2000)
+    assert seat.remember(said(shown.replace(" and no coffee", ""))).outcome == "stored"
+
+
+@direct_only
 def test_what_was_corrected_or_forgotten_since_may_be_said_again(desk: Service) -> None:
     """“Already known” is only said where it is true."""
     first, second = (desk.remember(Draft(text, space="web")).id for text in (TEA, PLAN))
@@ -483,6 +553,17 @@ def test_a_replacement_is_never_taken_for_an_echo(desk: Service) -> None:
     seat.get([known])
     done = seat.remember(said(TEA, "web", replaces=old))
     assert (done.outcome, done.replaced) == ("stored", old)
+
+
+@direct_only
+def test_what_is_said_elsewhere_too_is_stored(desk: Service) -> None:
+    """In a space where the shown memory is not looked for, and as a turn of a conversation."""
+    id = desk.remember(Draft(TEA, space="alpha")).id
+    seat = desk.for_host("claude-code", "beta")
+    seat.get([id])
+    assert seat.remember(said(TEA, "alpha")).outcome == "duplicate"
+    for draft in (said(TEA, "beta"), said(TEA, "alpha", session="talk", position=3)):
+        assert seat.remember(draft).outcome == "stored"
 
 
 @direct_only

@@ -269,13 +269,16 @@ def test_the_command_goes_on_until_control_c(home: Path, tmp_path: Path) -> None
     notes = tmp_path / "notes"
     notes.mkdir()
     (notes / "tea.txt").write_text("tea is at five")
-    with subprocess.Popen(
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & ignores it
+    process = subprocess.Popen(
         [sys.executable, "-m", "memdesk", "watch", str(notes)],
         env=os.environ | {"MEMDESK_HOME": str(home), "MEMDESK_DIRECT": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
+    )
+    signal.signal(signal.SIGINT, ours)
+    with process:
         assert process.stdout
         assert process.stderr
         assert process.stdout.readline() == "added tea.txt\n"

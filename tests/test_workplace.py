@@ -137,6 +137,17 @@ def test_a_broken_git_file_breaks_nothing(person: Path, content: bytes) -> None:
     assert space_of(folder, person, **{str(folder): "acme"}) == "acme"
 
 
+@pytest.mark.parametrize("name", ["commondir", "gitdir"])
+def test_a_file_of_gits_that_is_a_pipe_is_not_waited_for(person: Path, name: str) -> None:
+    """What is no file is none of git's, whoever would write into it."""
+    root = repository(person / "website")
+    tree = work_tree(root / ".git", person / "fix")
+    file = root / ".git" / "worktrees" / "fix" / name
+    file.unlink()
+    os.mkfifo(file)
+    assert space_of(tree, person) == "fix"
+
+
 @pytest.mark.parametrize("folder", ["", "relative", "/nowhere/at/all", "/a\0b"])
 def test_a_folder_that_is_none_means_the_usual_space(folder: str, person: Path) -> None:
     """Of a host whose folder is gone, or that has none."""

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memdesk.cli.root import Desk
-    from memdesk.hosts import Host, Surroundings
+    from memdesk.hosts import Entry, Host, Surroundings
     from memdesk.hosts.changing import Change
     from memdesk.hosts.installed import Records
     from memdesk.hosts.pieces import Piece
+    from memdesk.hosts.teaching import Hook
 
 connecting = Verbs()
 
@@ -260,24 +261,53 @@ class Held(NamedTuple):
 
 
 def held_by_hosts(home: Path) -> list[Held]:
-    """Return all that hosts' files hold of the store in `home`."""
-    from memdesk.config import places
+    """Return all that hosts' files hold of the store in `home`, and nothing that is for another."""
     from memdesk.hosts import HOSTS, Surroundings, entries
     from memdesk.hosts.installed import Records
-    from memdesk.hosts.pieces import NAME
 
-    around, records, usual = Surroundings(), Records(home), str(places({}).home)
-    started = {
-        entry.file
-        for entry in entries(around)
-        if entry.name == NAME and not entry.folder and entry.env.get(HOME, usual) == str(home)
-    }
+    around, records = Surroundings(), Records(home)
+    started = entries(around)
+
+    def is_held(piece: Held) -> bool:
+        stores = _stores(piece, started)
+        return stores == {str(home)} if stores else records.of(piece.file) is not None
+
     return [
-        Held(host, file, piece)
+        held
         for host in HOSTS
         for file, piece in reversed([*pieces(host, around)])
-        if file in started or records.of(file)
+        if is_held(held := Held(host, file, piece))
     ]
+
+
+def _stores(held: Held, started: Iterable[Entry]) -> set[str]:
+    """Return the stores that a piece is for, as far as it tells.
+
+    Instructions name none: they are for all that their host starts.
+    """
+    from memdesk.config import places
+    from memdesk.hosts.pieces import NAME, Server
+    from memdesk.hosts.teaching import Hook
+
+    if isinstance(held.piece, Hook):
+        return _hooked(held.piece, held.file)
+    usual, is_server = str(places({}).home), isinstance(held.piece, Server)
+    return {
+        entry.env.get(HOME, usual)
+        for entry in started
+        if entry.host is held.host
+        and (not is_server or (entry.file, entry.name, entry.folder) == (held.file, NAME, ""))
+    }
+
+
+def _hooked(hook: Hook, file: Path) -> set[str]:
+    from memdesk.hosts import files
+    from memdesk.hosts.unusable import Unusable
+
+    try:
+        return hook.stores(files.text_of(files.read(file)))
+    except Unusable:
+        return set()
 
 
 def take_out(home: Path, held: Iterable[Held]) -> list[Path]:

@@ -102,9 +102,9 @@ class _Visit:
             yield check.group, finding
 
     def _checks(self) -> Iterator[Check]:
-        from memdesk.doctor import contents, folder, processes, program, proof, starting
+        from memdesk.doctor import contents, folder, processes, program, proof, rules, starting
 
-        for room in (program, folder, contents, processes, starting):
+        for room in (program, folder, contents, processes, starting, rules):
             yield from room.checks(self.case)
         if self._prove and self.round.unfinished:
             yield proof.unproved(self.round.unfinished)

@@ -51,7 +51,8 @@ def host(
 ) -> None:
     """Show what an AI host may do and see, or change it; without a NAME, show all hosts.
 
-    A host is known by the name it gives itself: `memdesk activity` shows it.
+    A host is known by the name it gives itself, which `memdesk activity` shows, or by that which
+    `memdesk install` has for it.
     """
     said = {"read_only": read_only, "paused": pause, "personal": personal}
     changes = {field: value for field, value in said.items() if value is not None}
@@ -61,6 +62,7 @@ def host(
             raise click.UsageError("say which host: memdesk host NAME …")
         _put_all(desk, json_=json_)
         return
+    name = _own_name(name)
     known = desk.service.host_rules().get(_folded(name), HostRules())
     if changes or listed:
         known = _changed(known, listed, changes)
@@ -104,6 +106,13 @@ def _folded(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
+def _own_name(name: str) -> str:
+    """Return the name that a host gives itself, of the one that `memdesk install` has for it."""
+    from memdesk.hosts import HOSTS
+
+    return next((host.client for host in HOSTS if host.name == _folded(name)), name)
+
+
 def _names(desk: Desk) -> list[str]:
     """Return the names of the hosts that have asked something lately."""
     return sorted({_folded(each.host) for each in desk.service.activity(limit=_ASKED)})
@@ -135,12 +144,13 @@ def _put(name: str, rules: HostRules, *, json_: bool) -> None:
     if json_:
         put_json(rules, name=name)
     else:
-        put(f"{one_line(shlex.quote(name))}: {_words(rules)}")
+        put(f"{one_line(shlex.quote(name))}: {rule_words(rules)}")
 
 
-def _words(rules: HostRules) -> str:
+def rule_words(rules: HostRules) -> str:
+    """Return what a host may do and see, in a few words."""
     if rules.paused:
-        return "paused; else " + _words(replace(rules, paused=False))
+        return "paused; else " + rule_words(replace(rules, paused=False))
     spaces = "every space" if rules.spaces is None else ", ".join(rules.spaces)
     if rules.spaces is not None and rules.personal:
         spaces = ", ".join((*rules.spaces, PERSONAL))

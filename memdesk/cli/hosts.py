@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from memdesk.cli.command import Verbs, as_json, pass_desk
 from memdesk.cli.data import put_json
+from memdesk.cli.host import rule_words
 from memdesk.cli.terminal import flush, one_line, put, say
 from memdesk.config import HOME
-from memdesk.errors import MemdeskError
+from memdesk.errors import MemdeskError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from memdesk.answers import Finding
     from memdesk.cli.root import Desk
     from memdesk.doctor.rounds import Case
     from memdesk.hosts import Config, Entry, Surroundings
+    from memdesk.rules import HostRules
 
 started = Verbs()
 
@@ -43,14 +47,16 @@ def hosts(desk: Desk, *, json_: bool) -> None:
     case = case_of(desk, desk.settings)
     round_ = Round(case.around.home)
     levels: list[str] = []
+    rules = _rules(case)
     found = configs(case.around)
     for config in found:
         if config.trouble:
             told = Finding(config.host.title, "problem", f"its configuration {config.trouble}")
-            levels.append(_put(case, config, None, [told], json_=json_))
+            levels.append(_put(_Shown(case, config, None, [told]), json_=json_))
     for config, entry, check in of_entries(case, found):
         heard = [finding for _, finding in round_.go([check])]
-        levels.append(_put(case, config, entry, heard, json_=json_))
+        known = rules.get(config.host.client) if _is_here(case, entry) else None
+        levels.append(_put(_Shown(case, config, entry, heard, known), json_=json_))
     without = [config for config in found if not config.entries and not config.trouble]
     _tell_without(case.around, levels, without)
     if round_.unfinished:
@@ -60,24 +66,56 @@ def hosts(desk: Desk, *, json_: bool) -> None:
         raise click.exceptions.Exit(MemdeskError.exit_code)
 
 
-def _put(
-    case: Case, config: Config, entry: Entry | None, found: Sequence[Finding], *, json_: bool
-) -> str:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """One entry, or a file that cannot be read, and all that is known of it."""
+
+    case: Case
+    config: Config
+    entry: Entry | None
+    found: Sequence[Finding]
+    rules: HostRules | None = None
+
+    @property
+    def level(self) -> str:
+        return max((finding.level for finding in self.found), key=_WORST.index, default="good")
+
+
+def _rules(case: Case) -> Mapping[str, HostRules]:
+    """Return what hosts may do here that may not do everything, by the names they give themselves."""
+    from memdesk.service.hosts import Hosts
+
+    try:
+        return Hosts(case.home).rules()
+    except StoreError as error:
+        say(one_line(str(error)))
+        return {}
+
+
+def _is_here(case: Case, entry: Entry) -> bool:
+    """Tell whether an entry starts this store, whose rules are known."""
+    return Path(entry.env.get(HOME) or case.home) == case.home
+
+
+def _put(shown: _Shown, *, json_: bool) -> str:
     """Print one entry and what was found about it; return the worst of it."""
-    level = max((finding.level for finding in found), key=_WORST.index, default="good")
     if json_:
-        put_json(_document(case, config, entry, found, level))
+        put_json(_document(shown))
     else:
-        _put_words(case, config, entry, found)
+        _put_words(shown)
     flush()
-    return level
+    return shown.level
 
 
-def _put_words(case: Case, config: Config, entry: Entry | None, found: Sequence[Finding]) -> None:
-    put(f"{config.host.name:<15} {case.shown(config.file)}")
-    if entry:
-        put(f"{'':<15} {one_line(_command(case, entry))}{_names(case, entry)}")
-    for finding in found:
+def _put_words(shown: _Shown) -> None:
+    case, host = shown.case, shown.config.host
+    put(f"{host.name:<15} {case.shown(shown.config.file)}")
+    if shown.entry:
+        put(f"{'':<15} {one_line(_command(case, shown.entry))}{_names(case, shown.entry)}")
+    if shown.rules:
+        words = f"{rule_words(shown.rules)} (memdesk host {host.client})"
+        put(f"{'':<15} rules: {one_line(words)}")
+    for finding in shown.found:
         mark = "" if finding.level == "good" else f"{finding.level}: "
         put(f"{'':<15} {mark}{one_line(finding.words)}")
         if finding.next:
@@ -105,17 +143,17 @@ def _names(case: Case, entry: Entry) -> str:
     return one_line(name + folder)
 
 
-def _document(
-    case: Case, config: Config, entry: Entry | None, found: Sequence[Finding], level: str
-) -> dict[str, object]:
+def _document(shown: _Shown) -> dict[str, object]:
     from memdesk.answers import document
 
-    told: dict[str, object] = {"host": config.host.name, "file": str(config.file), "level": level}
+    config, entry = shown.config, shown.entry
+    told: dict[str, object] = {"host": config.host.name, "file": str(config.file)}
+    told |= {"level": shown.level}
     if entry:
         told |= {"name": entry.name, "folder": entry.folder, "enabled": entry.enabled}
         told |= {"command": [entry.command, *_plain(entry.args)]}
-        told |= {"store": entry.env.get(HOME, "")}
-    return told | {"findings": [document(finding) for finding in found]}
+        told |= {"store": entry.env.get(HOME, ""), "rules": document(shown.rules)}
+    return told | {"findings": [document(finding) for finding in shown.found]}
 
 
 def _tell_without(around: Surroundings, levels: Sequence[str], without: Iterable[Config]) -> None:

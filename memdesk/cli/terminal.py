@@ -12,6 +12,7 @@ from typing import Self, TextIO
 _UNSAFE = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+"""What commands a terminal; and lone surrogates, as in a file's name that is not UTF-8: none can print them."""
 _WIDE = ("W", "F")
 _APPEARS_AFTER = 1.0
 _BAR = 24

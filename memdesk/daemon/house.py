@@ -81,6 +81,11 @@ class House:
             connection.warm_in(0)  # it has waited long enough
         await host.serve(reader, guest.writer, connection, guest)
 
+    @property
+    def usual_space(self) -> str:
+        """The space of a folder that has none of its own, as the settings last said."""
+        return self._workplaces.default
+
     def space_of(self, folder: str) -> str:
         """Return the space of a host that names none and works in a folder.
 

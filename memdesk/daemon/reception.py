@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import time
+from concurrent.futures import Future
 from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from memdesk import __version__
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from memdesk.daemon.house import House
 
 _GREETS_WITHIN = 5.0
+_TELLS_WITHIN = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -77,9 +80,19 @@ class Reception:
             await self._kinds[guest.kind](guest, told, reader)
 
     async def _host(self, guest: Guest, told: dict[str, Any], reader: asyncio.StreamReader) -> None:
-        # On a thread: the folder may be on a disk that does not answer.
-        guest.space = guest.space or await asyncio.to_thread(self._house.space_of, guest.folder)
+        guest.space = guest.space or await self._space_of(guest.folder)
         await self._house.serve_host(guest, told, reader)
+
+    async def _space_of(self, folder: str) -> str:
+        """Return the space of a folder; the usual one where its disk does not answer in time."""
+        told: Future[str] = Future()
+        # A thread of its own: a few that never end would take up all that asyncio has.
+        Thread(target=_ask, args=(told, self._house, folder), daemon=True).start()
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(told), _TELLS_WITHIN)
+        except TimeoutError:
+            _log.warning("a host's folder does not answer; it has the usual space")
+            return self._house.usual_space
 
     async def _front(self, guest: Guest, _: dict[str, Any], reader: asyncio.StreamReader) -> None:
         house = self._house
@@ -101,6 +114,14 @@ class Reception:
                 await _say(guest.writer, self._control(**json.loads(line)))
             except MemdeskError as error:
                 await _say(guest.writer, _refusal(error))
+
+
+def _ask(told: Future[str], house: House, folder: str) -> None:
+    told.set_running_or_notify_cancel()  # else nobody could answer any more once the time is over
+    try:
+        told.set_result(house.space_of(folder))
+    except Exception as error:  # noqa: BLE001 - raised to who asks
+        told.set_exception(error)
 
 
 def _guest(told: dict[str, Any], writer: asyncio.StreamWriter) -> Guest:

@@ -2,7 +2,8 @@
 
 A call is `{"verb", "args", "kwargs", "wait", "progress"}`. The answer is any number of
 `{"progress": [...]}`, then `{"result": ...}` or `{"error": ...}`. A result longer than `PART` comes
-as the pieces of its JSON text, each `{"part": "..."}`, and then `{"parts": how many}`.
+as the pieces of its JSON text, each `{"part": "..."}`, and then `{"parts": how many}`; so does a call
+that is too long for a line.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from memdesk.errors import MemdeskError, StoreError
 from memdesk.limits import limited
 from memdesk.link import values
+from memdesk.link.address import LONGEST_CALL
 from memdesk.link.lines import lines
 
 if TYPE_CHECKING:
@@ -51,8 +53,6 @@ VERBS = (*_READS, *_WRITES, *_LONG)
 """What a client may ask for."""
 _WAITING = ("await_change", "use_model", "roll_back_model")
 """Verbs that do nothing but wait: they keep no thread of the pool, and no duty from its turn."""
-PART = 1 << 20
-"""The longest piece of a result, in characters of its JSON text."""
 _TOLD_AT_MOST = 1000
 """Steps of progress kept for a caller who reads slowly; the oldest are left out."""
 _INLINE = 1 << 16
@@ -81,6 +81,8 @@ async def serve(
         with suppress(ConnectionError):
             async for line in lines(reader):
                 request = await calls.understood(line)
+                if request is None:
+                    continue
                 with nullcontext() if request.get("verb") in _WAITING else busy():
                     if not await calls.answer(request):
                         break
@@ -113,16 +115,35 @@ class _Calls:
         self._service = service
         self._pools = pools
         self._around = around
+        self._parts: list[str] = []
 
-    async def understood(self, line: bytes) -> dict[str, Any]:
-        """Return the request of a line; what is none has no verb, and is answered so."""
+    async def understood(self, line: bytes) -> dict[str, Any] | None:
+        """Return the request of a line, None where more of it follows.
+
+        What is none has no verb, and is answered so. Raises `ConnectionError` for one without an end.
+        """
         try:
-            if len(line) < _INLINE:
-                return values.read_line(line)
-            reading = self._begin(partial(values.read_line, line), _READS[0])
-            return await asyncio.wrap_future(reading)
-        except StoreError:
+            said = await self._read(line)
+            if "part" in said:
+                self._keep(said["part"])
+                return None
+            if "parts" in said:
+                whole, self._parts = "".join(self._parts), []
+                return await self._read(whole)
+        except (StoreError, TypeError):
+            self._parts = []
             return {}
+        return said
+
+    def _keep(self, part: str) -> None:
+        self._parts.append(part)
+        if sum(map(len, self._parts)) > LONGEST_CALL:
+            raise ConnectionAbortedError
+
+    async def _read(self, said: bytes | str) -> dict[str, Any]:
+        if len(said) < _INLINE:
+            return values.read_line(said)
+        return await asyncio.wrap_future(self._begin(partial(values.read_line, said), _READS[0]))
 
     async def answer(self, request: dict[str, Any]) -> bool:
         """Run a verb and tell its caller what became of it; False when nobody listens any more."""
@@ -245,13 +266,10 @@ def _call(request: dict[str, Any]) -> tuple[str, tuple[Any, ...], dict[str, Any]
 
 def _pieces(kind: str, text: str) -> Iterator[bytes]:
     """Yield the lines of an answer, so that none is a giant one."""
-    if len(text) <= PART:
+    if len(text) <= values.PART:
         yield f'{{"{kind}":{text}}}\n'.encode("ascii")
         return
-    starts = range(0, len(text), PART)
-    for start in starts:
-        yield values.line({"part": text[start : start + PART]})
-    yield values.line({"parts": len(starts)})
+    yield from values.parts(text)
 
 
 def _on_a_thread(work: Callable[[], Any]) -> Future[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +96,7 @@ def carry_out(change: Change, records: Records) -> Path | None:
         _removed(change, records)
         return None
     as_left = change.known is not None and change.known.holds(change.before)
-    folders = files.make_folder(change.file.parent)
+    folders = files.make_folder(files.real(change.file).parent)
     copy = None if change.before is None or as_left else files.back_up(change.file, change.before)
     gone = not change.piece.stands(files.text_of(change.after))
     try:
@@ -151,5 +152,6 @@ def _forget_copies(change: Change) -> None:
     """Remove the copies that tell no more than the file does now."""
     for name in change.known.backups if change.known else ():
         copy = Path(name)
-        if copy.is_file() and copy.read_bytes() == change.after:
-            copy.unlink()
+        with suppress(OSError):
+            if copy.is_file() and copy.read_bytes() == change.after:
+                copy.unlink()

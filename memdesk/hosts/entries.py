@@ -8,7 +8,9 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from memdesk.hosts import files
 from memdesk.hosts.known import HOSTS, TOML, Host, Surroundings
+from memdesk.hosts.unusable import Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,14 +65,11 @@ def configs(around: Surroundings) -> tuple[Config, ...]:
 
 def _read(host: Host, file: Path, around: Surroundings) -> Config:
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        return Config(host, file, trouble=f"cannot be read: {error.strerror}")
-    except UnicodeDecodeError:
-        return Config(host, file, trouble="is not UTF-8")
-    try:
+        text = files.text_of(files.read(file))
         told = tomllib.loads(text) if host.form == TOML else _parsed(text)
-    except ValueError as error:
+    except Unusable as error:
+        return Config(host, file, trouble=str(error))
+    except (ValueError, RecursionError) as error:
         where = re.search(r"line \d+", str(error))  # the rest may quote what stands there
         place = f" ({where[0]})" if where else ""
         return Config(host, file, trouble=f"is no {host.form.upper()}{place}")

@@ -33,6 +33,11 @@ def read(path: Path) -> bytes | None:
         raise Unusable(f"cannot be read: {error.strerror}") from error
 
 
+def real(path: Path) -> Path:
+    """Return where a file is, or would be, behind all links."""
+    return Path(os.path.realpath(path))
+
+
 def check_writable(path: Path) -> None:
     """Raise `Unusable` for a file that may only be read: replacing it would work all the same."""
     try:
@@ -65,18 +70,18 @@ def replace(path: Path, before: bytes | None, after: bytes) -> None:
 
     Raises `Unusable`, also where somebody else has changed the file meanwhile.
     """
-    real = Path(os.path.realpath(path))
+    target = real(path)
     try:
-        fd, name = tempfile.mkstemp(prefix=".memdesk-", dir=real.parent)
+        fd, name = tempfile.mkstemp(prefix=".memdesk-", dir=target.parent)
         try:
             with os.fdopen(fd, "wb") as file:
                 file.write(after)
                 file.flush()
                 os.fsync(fd)
-            _like(Path(name), real)
+            _like(Path(name), target)
             if read(path) != before:
                 raise Unusable("was just changed by another program: try again")
-            os.replace(name, real)  # noqa: PTH105 (of two names)
+            os.replace(name, target)  # noqa: PTH105 (of two names)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(name)  # noqa: PTH108 (as above)
@@ -99,9 +104,9 @@ def make_folder(folder: Path) -> list[Path]:
 
 
 def remove(path: Path, folders: list[Path]) -> None:
-    """Remove a file, and folders that are empty then; raises `Unusable`."""
+    """Remove a file, and folders that are empty then; a link to it stays. Raises `Unusable`."""
     try:
-        path.unlink()
+        real(path).unlink()
     except OSError as error:
         raise Unusable(f"cannot be removed: {error.strerror}") from error
     with suppress(OSError):  # somebody else's files are in it

@@ -6,18 +6,21 @@ import hashlib
 import json
 import os
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memdesk.errors import MemdeskError
 from memdesk.hosts.unusable import Unusable
+from memdesk.lock import WriterLock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 FILE = "installed.json"
 """In the store's folder: of a host's own words only those are in it that stand amid ours."""
+_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,12 @@ def record(before: bytes | None, after: bytes, **more: Any) -> Record:
 
 
 class Records:
-    """The changes that stand, by file."""
+    """The changes that stand, by file; several processes may keep theirs at the same time."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self._file = home / FILE
+        self._lock = WriterLock(home / "installed.lock", "installed")
 
     def of(self, path: Path) -> Record | None:
         """Return what was done to a file; None where nothing is known."""
@@ -83,17 +87,31 @@ class Records:
 
     def keep(self, path: Path, record: Record | None) -> None:
         """Note what was done to a file, or that nothing is any more; raises `Unusable`."""
-        told = self._read()
-        told.pop(str(path), None)
-        if record:
-            told[str(path)] = asdict(record)
-        elif not self._file.exists():
+        if not record and not self._file.exists():
             return
         try:
-            self._write(told)
-        except OSError as error:
-            why = f"cannot be noted in {self._file}: {error.strerror}"
-            raise Unusable(why) from error
+            with self._alone():
+                told = self._read()
+                told.pop(str(path), None)
+                if record:
+                    told[str(path)] = asdict(record)
+                self._write(told)
+        except (OSError, MemdeskError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise Unusable(f"cannot be noted in {self._file}: {why}") from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from noting theirs meanwhile; a folder made for that alone goes."""
+        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with self._lock.hold(_PATIENCE):
+                yield
+        finally:
+            with suppress(OSError):
+                if list(self._home.iterdir()) == [self._lock.path]:  # else a store is in it
+                    self._lock.path.unlink()
+                    self._home.rmdir()
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -104,15 +122,16 @@ class Records:
 
     def _write(self, told: Mapping[str, Any]) -> None:
         if not told:
-            self._file.unlink()
-            with suppress(OSError):  # it was made for this file, or a store is in it
-                self._home.rmdir()
+            self._file.unlink(missing_ok=True)
             return
-        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd, name = tempfile.mkstemp(prefix=f".{FILE}.", dir=self._home)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            json.dump(told, file)
-        Path(name).replace(self._file)
+        try:
+            with os.fdopen(fd, "w", encoding="utf-8") as file:
+                json.dump(told, file)
+            Path(name).replace(self._file)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
 
 
 def _common(one: bytes, other: bytes) -> int:

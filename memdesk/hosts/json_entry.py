@@ -34,8 +34,7 @@ def put(text: str, path: Sequence[str], entry: Any) -> str:
     found = at_path(root, path)
     if found is None:
         return _added(text, root, path, entry)
-    if any(token.kind == "comment" for token in tokens(text[found.start : found.end])):
-        raise Unusable(f"has comments in “{path[-1]}”, which would be lost")
+    check_uncommented(text[found.start : found.end], path[-1])
     own_lines = "\n" in text[found.start : found.end] or not found.kind
     rendered = _rendered(text, root, entry, _indent(text, found.start), own_lines=own_lines)
     return _spliced(text, (found.start, found.end, rendered))
@@ -52,6 +51,11 @@ def append(text: str, path: Sequence[str], item: Any) -> str:
     return _with(text, root, found, None, item)
 
 
+def replaced(text: str, parts: Sequence[Part], value: Any) -> str:
+    """Return the text with a value in the place of some parts."""
+    return _spliced(text, *((part.start, part.end, _dumped(value, None)) for part in parts))
+
+
 def take(text: str, path: Sequence[str], made: bool = False, /) -> str:
     """Return the text without what is under some keys; raises `Unusable`.
 
@@ -63,8 +67,15 @@ def take(text: str, path: Sequence[str], made: bool = False, /) -> str:
     found = _child(parent, path[-1]) if parent else None
     if parent is None or found is None:
         return text
+    check_uncommented(text[found.start : found.value.end], path[-1])
     text = without(text, parent, found)
     return emptied(text, path[:-1]) if made else text
+
+
+def check_uncommented(words: str, name: str) -> None:
+    """Raise `Unusable` for words that cannot go without a comment in them."""
+    if any(token.kind == "comment" for token in tokens(words)):
+        raise Unusable(f"has comments in “{name}”, which would be lost")
 
 
 def emptied(text: str, path: Sequence[str]) -> str:
@@ -118,13 +129,16 @@ def same_but(before: str, after: str, path: Sequence[str]) -> bool:
 
 def masked(text: str, path: Sequence[str]) -> str:
     """Return the text with all values hidden, as far as they are not under `path`: some are keys."""
-    if not text.strip():
-        return text
-    ours = at_path(parse(text), path) if path else None
+    ours = at_path(parse(text), path) if text.strip() else None
+    return hidden(text, [ours] if ours else [])
+
+
+def hidden(text: str, shown: Sequence[Part]) -> str:
+    """Return the text with all values hidden that are not in the parts to be `shown`."""
     cuts: list[Cut] = []
     read = list(tokens(text))
     for token, after in zip(read, [*read[1:], None], strict=True):
-        if ours and ours.start <= token.start < ours.end:
+        if any(part.start <= token.start < part.end for part in shown):
             continue
         if token.kind == "comment":
             cuts.append((token.start, token.end, "/*…*/"))

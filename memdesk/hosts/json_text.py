@@ -48,12 +48,15 @@ class Part:
         return found[0] if found else None
 
     def said(self) -> Any:
-        """Return what it says, as `json.loads` does."""
+        """Return what it says, as `json.loads` does; raises `Unusable`."""
         if self.kind == "{":
             return {child.key: child.value.said() for child in self.children}
         if self.kind == "[":
             return [child.value.said() for child in self.children]
-        return json.loads(self.scalar)
+        try:
+            return json.loads(self.scalar)
+        except ValueError:  # the digits that Python reads are limited
+            raise Unusable("has a number that is too long") from None
 
     def written(self, without: Collection[int] = ()) -> object:
         """Return all that is written in it but space and comments, to compare with another's.

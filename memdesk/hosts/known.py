@@ -86,8 +86,15 @@ class Host:
     """What makes it read its file again."""
     variables: bool = False
     """Whether it puts the environment in for `${NAME}` or `${env:NAME}`."""
+    calls_itself: str = ""
+    """The name that it gives itself as a client, where that is known and is not `name`."""
     checked: str = "2026-11"
     """The month these facts were read in."""
+
+    @property
+    def client(self) -> str:
+        """The name that its rules go by."""
+        return self.calls_itself or self.name
 
     def present(self, around: Surroundings) -> tuple[Path, ...]:
         """Return the files of its that are there, the one it reads first."""
@@ -143,6 +150,7 @@ HOSTS = (
             )
         },
         restart="quit it wholly and start it again",
+        calls_itself="claude-ai",
     ),
     Host(
         "claude-code",

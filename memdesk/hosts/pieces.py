@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from memdesk.hosts import json_entry, toml_entry
+from memdesk.hosts.command import arguments
 from memdesk.hosts.known import TOML
 from memdesk.hosts.unusable import Unusable
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 NAME = "memdesk"
 """What hosts call our server."""
 _SERVE = "mcp"
+_SPACE = "--space"
 
 
 class Piece(Protocol):
@@ -125,20 +127,41 @@ class Server:
             return None
         if not isinstance(there, dict) or "command" not in there:
             raise Unusable(f"has another kind of server under the name “{NAME}”")
+        if _SERVE not in (arguments(_words(there)) or ()):
+            raise Unusable(f"has another server under the name “{NAME}”")
         return there
 
     def _entry(self, there: Mapping[str, Any]) -> dict[str, Any]:
         """Return the entry, made of the one that is there."""
         env = there.get("env")
         entry: dict[str, Any] = {"type": self.host.typed} if self.host.typed else {}
-        entry |= {"command": self.command[0], "args": self._args(there.get("args"))}
+        entry |= {"command": self.command[0], "args": self._args(there)}
         entry |= {"env": (env if isinstance(env, dict) else {}) | dict(self.env or {})}
         entry |= {"tools": there.get("tools", ["*"])} if self.host.all_tools else {}
         return {**there, **entry} if there else entry
 
-    def _args(self, there: Any) -> list[str]:
-        """Return the arguments; without a space of its own an entry keeps what follows `mcp` in it."""
-        if self.space:
-            return [*self.command[1:], "--space", self.space]
-        old = [str(word) for word in there] if isinstance(there, list) else []
-        return [*self.command[1:], *(old[old.index(_SERVE) + 1 :] if _SERVE in old else ())]
+    def _args(self, there: Mapping[str, Any]) -> list[str]:
+        """Return the arguments: the switches that follow `mcp` in an entry stay, but for its space."""
+        old = _words(there)
+        switches = old[old.index(_SERVE) + 1 :] if there else []
+        return [*self.command[1:], *(_placed(switches, self.space) if self.space else switches)]
+
+
+def _words(there: Mapping[str, Any]) -> list[str]:
+    """Return the command of an entry with its arguments."""
+    command = there.get("command")
+    if isinstance(command, dict):  # Zed's older shape
+        there, command = command, command.get("path")
+    args = there.get("args")
+    return [str(command), *(map(str, args) if isinstance(args, list) else ())]
+
+
+def _placed(switches: Sequence[str], space: str) -> list[str]:
+    """Return a server's switches with a space in the place of any other."""
+    kept, words = [], iter(switches)
+    for word in words:
+        if word == _SPACE:
+            next(words, None)
+        elif not word.startswith(f"{_SPACE}="):
+            kept.append(word)
+    return [*kept, _SPACE, space]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import dropwhile
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from memdesk.hosts import json_entry
+from memdesk.hosts.command import arguments
 from memdesk.hosts.json_text import Child, Part, at_path, parse
 from memdesk.hosts.unusable import Unusable
 from memdesk.link.address import HOME
@@ -44,6 +46,8 @@ the user states a preference, a fact, a decision or a plan, or asks to remember 
 ---
 
 """
+_PROFILE = ["profile", "--hook"]
+_VARIABLE = re.compile(r"[A-Za-z_]\w*=")
 _SECONDS = 5
 """How long Claude Code waits at most for the hook, which itself ends within a third of a second."""
 
@@ -61,7 +65,7 @@ def lessons(
         yield around.place(host.skill), Block(SKILL)
     if host.hooks:
         store = f"{HOME}={shlex.quote(str(home))}"
-        yield around.place(host.hooks), Hook(f"{store} {shlex.join(program)} {Hook.sign}")
+        yield around.place(host.hooks), Hook(f"{store} {shlex.join((*program, *_PROFILE))}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +148,22 @@ def _span(text: str) -> tuple[int, int] | None:
     return begins[0], ends[0]
 
 
+class _Place(NamedTuple):
+    """Where a hook of ours stands."""
+
+    holder: Part
+    child: Child
+    """The hook in its holder, or the group that has no other."""
+    hook: Part
+    command: Part
+
+
 @dataclass(frozen=True, slots=True)
 class Hook:
     """A command that a host runs at the start of a session, and whose output it reads."""
 
     command: str = ""
 
-    sign = "profile --hook"
     _event = ("hooks", "SessionStart")
 
     @property
@@ -164,21 +177,24 @@ class Hook:
         return False
 
     def put(self, text: str, _known: str, /) -> str:
-        """Return the text with the hook."""
-        if [self._command(child) for _, child in self._found(text)] == [self.command]:
-            return text
-        return json_entry.append(self.take(text, False), self._event, self._item())
+        """Return the text with the hook; of one that is there only the command is renewed."""
+        there = [place.command for place in self._places(text)]
+        if not there:
+            return json_entry.append(text, self._event, self._item())
+        older = [command for command in there if command.said() != self.command]
+        return json_entry.replaced(text, older, self.command)
 
     def take(self, text: str, made: bool, /) -> str:
         """Return the text without the hook, and what was `made` to hold it."""
-        had = text
-        while found := next(self._found(text), None):
-            text = json_entry.without(text, *found)
-        return json_entry.emptied(text, self._event) if made and text != had else text
+        for place in self._places(text):
+            words = text[place.child.start : place.child.value.end]
+            json_entry.check_uncommented(words, self._event[-1])
+        left = self._bare(text)
+        return json_entry.emptied(left, self._event) if made and left != text else left
 
     def stands(self, text: str) -> bool:
         """Tell whether one of ours is there."""
-        return next(self._found(text), None) is not None
+        return next(self._places(text), None) is not None
 
     def held(self, text: str) -> bool:
         """Tell whether there is a list of such hooks."""
@@ -195,45 +211,51 @@ class Hook:
 
     def masked(self, text: str) -> str:
         """Return the text with the values of all others hidden."""
-        hidden = json_entry.masked(text, ())
-        return (
-            hidden
-            if not self.stands(text)
-            else self.put(json_entry.masked(self._bare(text), ()), "")
-        )
+        return json_entry.hidden(text, [place.hook for place in self._places(text)])
 
     def snippet(self) -> str:
         """Return the hook as one puts it in by hand."""
         return json_entry.append("", self._event, self._item()).rstrip()
+
+    def stores(self, text: str) -> set[str]:
+        """Return the folders of the stores that hooks of ours name."""
+        commands = (str(place.command.said()) for place in self._places(text))
+        words = (word for command in commands for word in shlex.split(command))
+        return {word.removeprefix(f"{HOME}=") for word in words if word.startswith(f"{HOME}=")}
 
     def _item(self) -> dict[str, Any]:
         hook = {"type": "command", "command": self.command, "timeout": _SECONDS}
         return {"hooks": [hook]}
 
     def _bare(self, text: str) -> str:
-        return self.take(text, False)
+        while place := next(self._places(text), None):
+            text = json_entry.without(text, place.holder, place.child)
+        return text
 
     def _beside(self, text: str) -> object:
         bare = self._bare(text)
         return parse(json_entry.emptied(bare, self._event)).written() if bare.strip() else ("{", [])
 
-    def _found(self, text: str) -> Iterator[tuple[Part, Child]]:
-        """Yield each hook of ours, or the group that holds nothing else, with what it is in."""
+    def _places(self, text: str) -> Iterator[_Place]:
+        """Yield where hooks of ours stand."""
         groups = at_path(parse(text), self._event) if text.strip() else None
         for group in groups.children if groups else ():
             hooks = group.value.child("hooks") if group.value.kind == "{" else None
             listed = hooks.value.children if hooks else []
             for child in listed:
-                if self.sign in (command := self._command(child)) and "memdesk" in command:
+                command = child.value.child("command") if child.value.kind == "{" else None
+                if command and _is_ours(command.value):
                     assert groups is not None
                     assert hooks is not None
-                    yield (groups, group) if len(listed) == 1 else (hooks.value, child)
+                    where = (groups, group) if len(listed) == 1 else (hooks.value, child)
+                    yield _Place(*where, child.value, command.value)
 
-    def _command(self, child: Child) -> str:
-        """Return the command of a hook, or of the only one in a group."""
-        part = child.value
-        if part.kind == "{" and (hooks := part.child("hooks")) and len(hooks.value.children) == 1:
-            part = hooks.value.children[0].value
-        told = part.child("command") if part.kind == "{" else None
-        said = told.value.said() if told else ""
-        return said if isinstance(said, str) else ""
+
+def _is_ours(command: Part) -> bool:
+    """Tell whether a command of a shell is `memdesk profile --hook`, and nothing beside it."""
+    said = command.said()
+    try:
+        words = shlex.split(said) if isinstance(said, str) else []
+    except ValueError:
+        return False
+    return arguments([*dropwhile(_VARIABLE.match, words)]) == _PROFILE

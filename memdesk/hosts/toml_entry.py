@@ -33,6 +33,10 @@ class Line:
     commented: bool
     """Whether a comment stands in it."""
 
+    def is_head(self, text: str) -> bool:
+        """Tell whether it is the head of a table."""
+        return text[self.start : self.end].lstrip().startswith("[")
+
 
 def value(text: str, path: Sequence[str]) -> Any:
     """Return what the file says under some keys, None for nothing; raises `Unusable`."""
@@ -57,27 +61,19 @@ def put(text: str, path: Sequence[str], entry: Mapping[str, Any]) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
     table = _table(path, entry).replace("\n", newline)
     if known is None:
+        _check_open(text, path[:-1])
         lead = newline if text and not text.endswith("\n") else ""
         lead += newline if text else ""
         return text + lead + table
     ours = _ours(text, path)
-    if not ours:
-        raise Unusable(f"has “{path[-1]}” written in one line with others")
-    if any(line.commented for line in ours):
-        raise Unusable(f"has comments in “{path[-1]}”, which would be lost")
-    if text[ours[0].start : ours[0].end].lstrip().startswith("["):
+    if ours[0].is_head(text):
         return _cut(text, ours, table)
     return put(_cut(text, ours), path, entry)  # its keys stand among others of their table
 
 
 def take(text: str, path: Sequence[str], _made: bool = False, /) -> str:
     """Return the text without what is under some keys; raises `Unusable`."""
-    if value(text, path) is None:
-        return text
-    ours = _ours(text, path)
-    if not ours:
-        raise Unusable(f"has “{path[-1]}” written in one line with others")
-    return _cut(text, ours)
+    return text if value(text, path) is None else _cut(text, _ours(text, path))
 
 
 def is_empty(text: str) -> bool:
@@ -94,19 +90,27 @@ def masked(text: str, path: Sequence[str]) -> str:
     """Return the text with all values hidden, as far as they are not under `path`: some are keys."""
     parts, at = [], 0
     for line in _lines(text):
-        parts.append(re.sub(r"#[^\r\n]*", "#…", text[at : line.start]))
+        parts.append(_uncommented(text[at : line.start]))
         words = text[line.start : line.end]
-        if line.path[: len(path)] != tuple(path) and not words.lstrip().startswith("["):
-            words = words[: words.index("=")] + "= …\n"
-        parts.append(words)
+        if line.path[: len(path)] == tuple(path):
+            parts.append(words)
+        elif line.is_head(text):
+            parts.append(_uncommented(words))
+        else:
+            parts.append(_left(words) + "= …\n")
         at = line.end
-    return "".join((*parts, re.sub(r"#[^\r\n]*", "#…", text[at:])))
+    return "".join((*parts, _uncommented(text[at:])))
+
+
+def _uncommented(text: str) -> str:
+    """Return a text with what its comments say hidden."""
+    return _WORD.sub(lambda word: "#…" if word["comment"] else word[0], text)
 
 
 def _read(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         where = re.search(r"line \d+", str(error))
         raise Unusable("is no TOML" + (f" ({where[0]})" if where else "")) from None
 
@@ -143,11 +147,23 @@ def _written(value: Any) -> str:
         return f"[{', '.join(map(_written, value))}]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return json.dumps(value) if isinstance(value, bool | int | float) else str(value)
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def _check_open(text: str, table: Sequence[str]) -> None:
+    """Raise `Unusable` for a table that is written as a value: it cannot have further keys."""
+    if any(line.path == tuple(table) and not line.is_head(text) for line in _lines(text)):
+        raise Unusable(f"has “{table[-1]}” in one line")
 
 
 def _ours(text: str, path: Sequence[str]) -> list[Line]:
-    return [line for line in _lines(text) if line.path[: len(path)] == tuple(path)]
+    """Return the lines of what is under some keys; raises `Unusable` where they cannot go."""
+    ours = [line for line in _lines(text) if line.path[: len(path)] == tuple(path)]
+    if not ours:
+        raise Unusable(f"has “{path[-1]}” written in one line with others")
+    if any(line.commented for line in ours):
+        raise Unusable(f"has comments in “{path[-1]}”, which would be lost")
+    return ours
 
 
 def _cut(text: str, ours: Sequence[Line], instead: str = "") -> str:
@@ -160,7 +176,7 @@ def _cut(text: str, ours: Sequence[Line], instead: str = "") -> str:
             parts.append(instead)
             continue
         blank = re.search(r"(?:(?<=\n)|\A)[ \t]*\r?\n\Z", parts[-1])
-        if text[line.start : line.end].lstrip().startswith("[") and blank:
+        if line.is_head(text) and blank:
             parts[-1] = parts[-1][: blank.start()]
     return "".join((*parts, text[at:]))
 

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from memdesk.errors import Invalid
 from memdesk.ingest.item import Skipped
+from memdesk.ingest.paper import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ _FREELY = 64 * 1024 * 1024
 """A packed file may always expand to so many bytes …"""
 _AT_MOST = 100
 """… and beyond that to so many times its packed size: real exports stay below thirty."""
+_STEADY = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What is unpacked a piece at a time: of the others `zipfile` unpacks all that it has read."""
 _MOST_FILES = 200_000
 _MOST_DIRECTORY = 64 * 1024 * 1024
 """Bytes of a zip's list of members, which is held in memory as a whole: over half a million of them."""
@@ -42,6 +45,10 @@ class Entry:
     """For a person: the export's own path and the name."""
     open: Callable[[], IO[bytes]]
     """Raises `Invalid`, and so does reading from what it returns."""
+    changed: int = 0
+    """When it was changed last, in nanoseconds; 0 in an archive."""
+    alone: bool = False
+    """Whether it was named itself: a person may have given it any name."""
 
     @property
     def base(self) -> str:
@@ -91,7 +98,8 @@ def opened(path: Path, deepest: int | None = None) -> Iterator[Bundle]:
         elif zipfile.is_zipfile(path):
             yield _zip(path, stack)
         else:
-            yield Bundle((Entry(path.name, str(path), lambda: _plain(path)),))
+            alone = Entry(shown(path.name), str(path), lambda: _plain(path), alone=True)
+            yield Bundle((alone,))
 
 
 def _folder(path: Path, deepest: int | None, stack: ExitStack) -> Bundle:
@@ -99,7 +107,7 @@ def _folder(path: Path, deepest: int | None, stack: ExitStack) -> Bundle:
     entries: list[Entry] = []
     refused: list[Skipped] = []
     for file in _walk(path, deepest):
-        name = file.relative_to(path).as_posix()
+        name = shown(file.relative_to(path).as_posix())
         if file.is_symlink() or not file.is_file():
             refused.append(Skipped(name, "a link or no ordinary file"))
         elif _PART.fullmatch(name) and zipfile.is_zipfile(file):
@@ -107,7 +115,9 @@ def _folder(path: Path, deepest: int | None, stack: ExitStack) -> Bundle:
             entries += inner.entries
             refused += inner.refused
         else:
-            entries.append(Entry(name, str(file), lambda file=file: _plain(file)))  # type: ignore[misc]
+            entries.append(
+                Entry(name, str(file), lambda file=file: _plain(file), _changed(file))  # type: ignore[misc]
+            )
     return Bundle(_sorted(entries), tuple(refused))
 
 
@@ -138,6 +148,13 @@ def _plain(file: Path) -> IO[bytes]:
         return file.open("rb")
     except OSError as error:
         raise Invalid(str(file), f"cannot be read: {error.strerror}") from error
+
+
+def _changed(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _zip(path: Path, stack: ExitStack) -> Bundle:
@@ -196,6 +213,11 @@ def _sorted(entries: list[Entry]) -> tuple[Entry, ...]:
 
 
 def _packed(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> IO[bytes]:
+    if info.compress_type not in _STEADY:
+        raise Invalid(
+            where,
+            "cannot be unpacked here: its packing is not known; unpack it and name the folder",
+        )
     most = max(_FREELY, info.compress_size * _AT_MOST)
     try:
         return bounded(archive.open(info), most, where)

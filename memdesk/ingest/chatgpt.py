@@ -39,16 +39,18 @@ if TYPE_CHECKING:
 EXPECTED = "ChatGPT's export: a list of conversations, each with a “mapping”"
 _CONVERSATIONS = re.compile(r"(?:.*/)?conversations(?:-\d+)?\.json")
 _MEMORIES = re.compile(r"(?:.*/)?memories\.json")
+_NODES = re.compile(rb'"mapping"\s*:\s*\{\s*"[^"]{1,100}"\s*:\s*\{\s*"id"')
+"""What tells a file of any name."""
 _SIGN = re.compile(rb'"mapping"\s*:\s*\{')
 _HIDDEN = "a hidden turn"
 _MARKS = re.compile("\ue200[^\ue201]{0,2000}\ue201|[\ue200-\ue206]")
 """What stands for a source where the browser draws a link; nobody can follow it in a text."""
-_LISTED = re.compile(r"^\s*\d{1,4}\.\s*(?:\[(\d{4}-\d{2}-\d{2})\]\.?\s*)?", re.MULTILINE)
+_LISTED = re.compile(r"^[^\S\n]*\d{1,4}\.\s*(?:\[(\d{4}-\d{2}-\d{2})\]\.?\s*)?", re.MULTILINE)
 """How the list of what it remembers numbers and dates its lines."""
 _SAID = {"text", "multimodal_text"}
 _SPOKEN = "audio_transcription"
 _THOUGHT = {"thoughts", "reasoning_recap"}
-_TITLE = re.compile(r"#[^\n]*\n")
+_TITLE = re.compile(r"\A#[^\n]*\n")
 
 
 def recognises(path: Path) -> bool:
@@ -58,10 +60,16 @@ def recognises(path: Path) -> bool:
             return any(
                 _SIGN.search(entry.head())
                 for entry in bundle.entries[:5000]
-                if _CONVERSATIONS.fullmatch(entry.name)
+                if _holds_conversations(entry)
             )
     except (Invalid, OSError, ValueError):
         return False
+
+
+def _holds_conversations(entry: Entry) -> bool:
+    """Tell so by a file's name; by its beginning where a person has named it, as a browser renames it."""
+    named = _CONVERSATIONS.fullmatch(entry.name)
+    return bool(named or (entry.alone and _NODES.search(entry.head())))
 
 
 @dataclass
@@ -79,7 +87,7 @@ def read(path: Path, choices: Choices) -> Told:
     with opened(path) as bundle:
         yield from bundle.refused
         for entry in bundle.entries:
-            if _CONVERSATIONS.fullmatch(entry.name):
+            if _holds_conversations(entry):
                 yield from _conversations(entry, reading)
             elif _MEMORIES.fullmatch(entry.name):
                 yield from _memories(entry, reading)
@@ -190,7 +198,7 @@ def _instructions(content: dict[str, Any], talk: Chat, at: datetime | None, plac
 
 def _remembered(text: object, talk: Chat, at: datetime | None, place: str) -> Told:
     """Yield each line of the list of what it remembers, which came with a conversation."""
-    whole = _TITLE.sub("", words(text), count=1) if words(text).startswith("#") else words(text)
+    whole = _TITLE.sub("", words(text))
     marks = list(_LISTED.finditer(whole))
     ends = [*(mark.start() for mark in marks[1:]), len(whole)]
     listed = [

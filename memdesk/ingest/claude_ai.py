@@ -73,7 +73,12 @@ def recognises(path: Path) -> bool:
 
 def _about(entry: Entry) -> str:
     """Return what a file of an export is about; empty for another one."""
-    return next((about for about, place in _PLACES.items() if place.fullmatch(entry.name)), "")
+    named = next((about for about, place in _PLACES.items() if place.fullmatch(entry.name)), "")
+    if named or not entry.alone:
+        return named
+    # A browser names a second download another way.
+    head = entry.head()
+    return next((about for about in (_CHATS, _MEMORIES) if _SIGNS[about].search(head)), "")
 
 
 @dataclass

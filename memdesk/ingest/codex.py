@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from memdesk.ingest import chat, transcripts
@@ -48,6 +49,7 @@ _KINDS = {
     "compaction": chat.SUMMARY,
     "compacted": chat.SUMMARY,
 }
+_MARK_BYTES = 8
 
 
 def recognises(path: Path) -> bool:
@@ -79,6 +81,12 @@ class _Session:
     talk: Chat
     space: str | None
     """As the person has chosen; None for the repository's."""
+    turns: dict[str, bytearray]
+    """Marks of the turns of every session, by its id."""
+    own: bytearray | None = None
+    """Of this one's; None before its own first line."""
+    parent: bytes | bytearray = b""
+    """Of the one that it begins as a copy of."""
     fit: bool = False
     began: datetime | None = None
     """What is taken where a line has no time."""
@@ -88,23 +96,25 @@ class _Session:
 
 def read(path: Path, choices: Choices) -> Told:
     """Yield the turns of each session."""
-    fit = False
+    fit, turns = False, dict[str, bytearray]()
     with opened(path) as bundle:
         yield from bundle.refused
         for entry in bundle.entries:
             if path.is_file() or _FILE.fullmatch(entry.name):
-                session = yield from _rollout(entry, choices)
+                session = yield from _rollout(entry, choices, turns)
                 fit = fit or session.fit
     if not fit:
         raise transcripts.none_there(path, EXPECTED)
 
 
-def _rollout(entry: Entry, choices: Choices) -> Generator[Item | Skipped, None, _Session]:
+def _rollout(
+    entry: Entry, choices: Choices, turns: dict[str, bytearray]
+) -> Generator[Item | Skipped, None, _Session]:
     """Yield the turns of one file; returns what was learned of it."""
     id = _ID.search(entry.base)
     talk = Chat(id[0] if id else entry.base.removesuffix(".jsonl"), "Codex")
     talk.space = choices.space or PERSONAL
-    session = _Session(talk, choices.space)
+    session = _Session(talk, choices.space, turns)
     with entry.open() as file:
         for number, value in lines(file):
             place = f"{entry.name}, line {number}"
@@ -134,7 +144,10 @@ def _line(told: dict[str, Any], session: _Session, number: int, place: str) -> I
 
 
 def _meta(told: dict[str, Any], session: _Session) -> None:
-    """Learn where a session was held, and by whom."""
+    """Learn where a session was held, and by whom: of a fork's first lines the first is its own."""
+    if session.own is not None:
+        session.parent = session.parent or session.turns.get(name(told.get("id")), b"")
+        return
     git = mapping(told.get("git"))
     folder = name(told.get("cwd"), 1000)
     source = told.get("source")
@@ -142,6 +155,8 @@ def _meta(told: dict[str, Any], session: _Session) -> None:
     session.side = isinstance(source, dict) and "subagent" in source
     session.talk.session = name(told.get("id")) or session.talk.session
     session.talk.told = {"folder": folder, "branch": name(git.get("branch"))}
+    session.parent = session.turns.get(name(told.get("forked_from_id")), b"")
+    session.own = session.turns[session.talk.session] = bytearray()
     if session.space is None:
         kept = transcripts.repository(folder) or transcripts.remote(git.get("repository_url"))
         session.talk.space = kept or PERSONAL
@@ -163,7 +178,21 @@ def _item(
     told = [words(each.get("text")).strip() for each in blocks]
     said = [each for each in told if each and not _INJECTED.match(each)]
     nothing = chat.nothing([name(each.get("type")) for each in blocks])
-    return session.talk.turn(role, "\n\n".join(said), at, place, chat.OWN if any(told) else nothing)
+    empty = chat.OWN if any(told) else nothing
+    return _once(session.talk.turn(role, "\n\n".join(said), at, place, empty), session)
+
+
+def _once(turn: Item | Skipped, session: _Session) -> Item | Skipped:
+    """Return a turn, skipped where it is still one of those that a fork begins with."""
+    if isinstance(turn, Skipped) or session.own is None:
+        return turn
+    said = f"{turn.draft.role} {turn.draft.text}"
+    mark, at = blake2b(said.encode(), digest_size=_MARK_BYTES).digest(), len(session.own)
+    session.own += mark
+    if session.parent[at : at + _MARK_BYTES] == mark:
+        return Skipped(turn.place, chat.COPY)
+    session.parent = b""
+    return turn
 
 
 FORMAT = Format("codex", "Codex's sessions (~/.codex/sessions)", recognises, read)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from memdesk.answers import document
 from memdesk.errors import Invalid
 from memdesk.ingest import leaves
-from memdesk.ingest.lines import HEADER, line
+from memdesk.ingest.lines import HEADER, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,7 +49,8 @@ def json_lines(found: Iterable[Whole]) -> Iterator[str]:
     """Yield the lines of an export that loses nothing."""
     yield HEADER + "\n"
     for each in found:
-        yield line(each) + "\n"
+        for row in rows(each):
+            yield row + "\n"
 
 
 def table(found: Iterable[Whole]) -> Iterator[str]:

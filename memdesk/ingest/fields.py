@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from memdesk.errors import Invalid
 from memdesk.ingest.paper import Unfit, moment
+from memdesk.ingest.values import valid
 from memdesk.memory import (
     MAX_TAG_LENGTH,
     MAX_TAGS,
@@ -90,8 +91,9 @@ class Told:
             "created_at": created_at,
         }
         try:
-            metadata = check_metadata({**rest, **self.rest})
-        except Invalid:
+            whole = json.dumps({**rest, **self.rest}, ensure_ascii=False)
+            metadata = check_metadata(valid(whole))
+        except (Invalid, ValueError, TypeError, RecursionError):
             raise Unfit("has more fields beside its text than a memory keeps") from None
         return Draft(text, metadata=metadata, **{**usual, **fits})  # type: ignore[arg-type]
 
@@ -102,16 +104,27 @@ def field_of(name: str) -> str | None:
 
 
 def told(values: Mapping[str, object], without: str = "") -> Told:
-    """Return what values say by their usual names, but for one field; of two names the first holds."""
-    fields: dict[str, object] = {}
-    rest: dict[str, object] = {}
+    """Return what values say by their usual names, but for one field.
+
+    Of several names for a field the first holds whose value the field can hold, else the first.
+    """
+    taken: dict[str, str] = {}
     for name, value in values.items():
         field = field_of(name)
-        if field in (None, without) or field in fields or value in (None, ""):
-            rest[name] = value
-        else:
-            fields[field] = value
-    return Told(fields, rest)
+        if field is None or field == without or value in (None, ""):
+            continue
+        if field not in taken or _fits(field, values[taken[field]]) < _fits(field, value):
+            taken[field] = name
+    names = taken.values()
+    rest = {name: value for name, value in values.items() if name not in names}
+    return Told({field: values[name] for field, name in taken.items()}, rest)
+
+
+def _fits(field: str, value: object) -> bool:
+    try:
+        return field not in _FITS or _FITS[field](value) is not None
+    except (Unfit, RecursionError):  # nested deeper than any field
+        return False
 
 
 def _fitted(fields: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
@@ -132,9 +145,14 @@ def _fitted(fields: Mapping[str, object]) -> tuple[dict[str, object], dict[str, 
 
 
 def word(value: object) -> str:
-    """Return a value as one line."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return " ".join(text.split())
+    """Return a value as one line; raises `Unfit` where that is nested beyond all reason."""
+    try:
+        text = (
+            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        )
+    except RecursionError:
+        raise Unfit("has a field that is nested too deep") from None
+    return " ".join(valid(text).split())
 
 
 def words(value: object) -> list[str]:

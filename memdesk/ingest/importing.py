@@ -12,6 +12,7 @@ from memdesk.ingest import fitting, lines
 from memdesk.ingest.formats import recognised
 from memdesk.ingest.item import Choices, Item, Skipped
 from memdesk.ingest.journal import Journal
+from memdesk.ingest.paper import shown
 from memdesk.ingest.receipt import Counting, Receipt
 from memdesk.memory import Source
 
@@ -32,6 +33,8 @@ MOST, MOST_BYTES = 1000, 4 << 20
 FIRST = 100
 """And the first one fewer: what it stores is found at once."""
 _LONGEST_REF = 2000
+_TABLE = "csv"
+"""The name of the one format that has columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,13 @@ def wish(
     """Return a wish for what is there, of the shape it has; raises `Invalid`."""
     if not path.exists():
         raise Invalid(str(path), "is not there; name a file or a folder")
-    return Wish(path, format or recognised(path), choices or Choices(), dry, redact)
+    format, choices = format or recognised(path), choices or Choices()
+    if choices.columns and format.name != _TABLE:
+        raise Invalid(
+            "--column",
+            f"is for tables, and this is read as {format.name}; see also --from {_TABLE}",
+        )
+    return Wish(path, format, choices, dry, redact)
 
 
 class Import:
@@ -96,7 +105,8 @@ class Import:
     def receipt(self) -> Receipt:
         """What was found so far, and what became of it."""
         wish = self._wish
-        return self._counting.receipt(str(wish.path), wish.format.name, self._change, dry=wish.dry)
+        path = shown(str(wish.path))
+        return self._counting.receipt(path, wish.format.name, self._change, dry=wish.dry)
 
     def run(self, progress: Callable[[int], None] | None = None) -> Receipt:
         """Bring all of it in and return the receipt; what a kill cuts short is gone on with."""

@@ -6,27 +6,33 @@ import json
 import re
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from memdesk.answers import Whole, document
 from memdesk.errors import Invalid
 from memdesk.ingest.item import Choices, Format, Item, Skipped
+from memdesk.ingest.paper import Unfit, head, opened, why
+from memdesk.ingest.streamed import crowded
 from memdesk.memory import LIVE, Draft, Memory, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 NAME, VERSION = "memdesk", 1
 HEADER = json.dumps({"format": NAME, "version": VERSION})
 """The first line: it says what follows."""
+_LONGEST_HEADER = 1000
 LONGEST_LINE = 64 << 20
-"""In bytes; a memory of a megabyte with some dozens of revisions."""
+"""In bytes; what memdesk writes is far shorter."""
+LONGEST_PIECE = 4 << 20
+"""So much of a history stands in one line, in characters; what is more stands in lines after it."""
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """What ends a line for some programs, or commands a terminal."""
 _EARLIER = "earlier"
 _UNREAD = "is no memory as memdesk writes it"
 _LONG = "its line is longer than memdesk writes it"
+_ALONE = "goes on with a memory that does not stand above it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +43,40 @@ class Line:
     place: str
 
 
+@dataclass(frozen=True, slots=True)
+class _More:
+    """What a line tells more of the history of a memory above it."""
+
+    id: str
+    earlier: tuple[Memory, ...]
+    place: str
+
+
 # Writing
 
 
-def line(whole: Whole) -> str:
-    """Return a memory with its history as one line of JSON, without a line end."""
-    told = _told(whole.memory)
-    told[_EARLIER] = [_told(each) for each in whole.earlier]
+def rows(whole: Whole) -> Iterator[str]:
+    """Yield a memory with its history as a line of JSON, without a line end; a long history as several."""
+    pieces = _pieces(whole.earlier)
+    yield _row(_told(whole.memory) | {_EARLIER: next(pieces, [])})
+    for piece in pieces:
+        yield _row({"id": whole.memory.id, _EARLIER: piece})
+
+
+def _pieces(revisions: Iterable[Memory]) -> Iterator[list[dict[str, Any]]]:
+    piece, size = list[dict[str, Any]](), 0
+    for each in revisions:
+        length = len(each.text) + len(each.metadata)
+        if piece and size + length > LONGEST_PIECE:
+            yield piece
+            piece, size = [], 0
+        piece.append(_told(each))
+        size += length
+    if piece:
+        yield piece
+
+
+def _row(told: dict[str, Any]) -> str:
     return _ESCAPED.sub(_escape, json.dumps(told, ensure_ascii=False))
 
 
@@ -63,36 +96,58 @@ def _told(memory: Memory) -> dict[str, Any]:
 
 def recognises(path: Path) -> bool:
     """Tell whether the first line says that a file is an export of memdesk."""
-    try:
-        with path.open("rb") as file:
-            return _is_header(file.readline(1000))
-    except OSError:
-        return False
+    return _is_header(head(path, _LONGEST_HEADER).partition(b"\n")[0])
 
 
 def _is_header(first: bytes) -> bool:
     try:
         told = json.loads(first)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(told, dict) and told.get("format") == NAME and "version" in told
 
 
 def lines(path: Path) -> Iterator[Line | Skipped]:
     """Yield every memory of an export; raises `Invalid` for a file that is none, or of a later memdesk."""
+    last: Line | None = None
+    for each in _lines(path):
+        if isinstance(each, Skipped):
+            yield each
+        elif isinstance(each, Line):
+            if last:
+                yield last
+            last = each
+        elif last and last.whole.memory.id == each.id:
+            last = replace(last, whole=Whole(last.whole.memory, last.whole.earlier + each.earlier))
+        else:
+            yield Skipped(each.place, _ALONE)
+    if last:
+        yield last
+
+
+def _lines(path: Path) -> Iterator[Line | _More | Skipped]:
     try:
-        with path.open("rb") as file:
-            _check_header(path, file.readline(1000))
-            for number, row in enumerate(
-                iter(lambda: file.readline(LONGEST_LINE + 1), b""), start=2
-            ):
+        with opened(path) as file:
+            _check_header(path, file.readline(_LONGEST_HEADER))
+            for number, row in enumerate(_bounded(file), start=2):
                 place = f"{path.name}, line {number}"
-                if len(row) > LONGEST_LINE:
-                    raise Invalid(place, _LONG)
-                if row.strip():
+                if row is None:
+                    yield Skipped(place, _LONG)
+                elif row.strip():
                     yield _read(row, place)
+    except Unfit as unfit:
+        raise Invalid(str(path), str(unfit)) from None
     except OSError as error:
-        raise Invalid(str(path), f"cannot be read: {error.strerror}") from error
+        raise Invalid(str(path), f"cannot be read: {why(error)}") from error
+
+
+def _bounded(file: BinaryIO) -> Iterator[bytes | None]:
+    """Yield each line; None for one that is longer than any may be, of which nothing is kept."""
+    while row := file.readline(LONGEST_LINE + 1):
+        fits = len(row) <= LONGEST_LINE
+        while not fits and row and not row.endswith(b"\n"):
+            row = file.readline(LONGEST_LINE)
+        yield row if fits else None
 
 
 def _check_header(path: Path, first: bytes) -> None:
@@ -105,10 +160,15 @@ def _check_header(path: Path, first: bytes) -> None:
         )
 
 
-def _read(row: bytes, place: str) -> Line | Skipped:
+def _read(row: bytes, place: str) -> Line | _More | Skipped:
     try:
-        told = json.loads(row)
+        text = row.decode()
+        if crowded(text):
+            return Skipped(place, _UNREAD)
+        told = json.loads(text)
         earlier = tuple(_memory(each) for each in told.pop(_EARLIER, ()))
+        if told.keys() == {"id"}:
+            return _More(_word(told["id"]), earlier, place)
         return Line(Whole(_memory(told), earlier), place)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
         return Skipped(place, _UNREAD)

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memdesk.errors import Invalid
-from memdesk.ingest import fields, frontmatter, parts, pdf, text
+from memdesk.ingest import fields, frontmatter, parts, pdf, table, text
 from memdesk.ingest.item import Format, Skipped
 from memdesk.ingest.paper import fitting, is_text, shown, the_file
 from memdesk.ingest.papers import first, papers
+from memdesk.memory import MAX_TAG_LENGTH, MAX_TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".md", ".markdown")
 _ALIASES = ("aliases", "alias")
-_LONGEST_TITLE = 300
+_CUT_TITLE = 300
+"""Where memdesk's own export cuts a title, be it in the midst of a word."""
 _SUFFIX = re.compile(r"\.[a-z][a-z0-9]{0,5}")
 """What is told of other files: the suffixes of logs that are numbered are endless."""
 _CODE = re.compile(
@@ -35,7 +37,7 @@ _CODE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _TAG = re.compile(r"(?<!\S)#((?:[\w/-]|[\u2600-\u27bf\U0001f000-\U0001faff\ufe0f\u200d])+)")
-_HEADING = re.compile(r"#{1,6}[ \t]+(?P<words>.*)")
+_WORD = re.compile(r"[^\W_]+")
 
 
 def notes(paper: Paper, choices: Choices) -> Iterator[Item]:
@@ -44,10 +46,10 @@ def notes(paper: Paper, choices: Choices) -> Iterator[Item]:
     values, body = frontmatter.split(whole)
     aliases = [word for name in _ALIASES for word in fields.words(values.pop(name, None) or [])]
     told = fields.told(values, without="text")
-    title = (told.get("title") or paper.title)[:_LONGEST_TITLE]
+    title = told.get("title") or paper.title
     if not body.strip():  # a note that has its properties alone
         body = whole
-    tags = _own_tags(told.fields.get("tags", [])) + inline_tags(body)
+    tags = _with_inline(_own_tags(told.fields.get("tags", [])), body)
     told = replace(told, fields={**told.fields, "tags": tags} if tags else told.fields)
 
     def drafted(text: str, part: dict[str, int]) -> Draft:
@@ -64,6 +66,12 @@ def _own_tags(value: object) -> list[str]:
     return str(value).split() if spaced else fields.words(value)
 
 
+def _with_inline(own: list[str], body: str) -> list[str]:
+    """Return a note's own tags, and as many of those in its text as there is room for."""
+    found = [tag for tag in inline_tags(body) if tag not in own and len(tag) <= MAX_TAG_LENGTH]
+    return own + found[: max(0, MAX_TAGS - len(own))]
+
+
 def inline_tags(body: str) -> list[str]:
     """Return the #tags in a note's text, in its order: no headings, numbers or code."""
     found = _TAG.findall(_CODE.sub(" ", body)) if "#" in body else []
@@ -73,17 +81,23 @@ def inline_tags(body: str) -> list[str]:
 def _headed(body: str, title: str, aliases: list[str]) -> str:
     """Return a note under its title and its other names, as far as it does not begin with them."""
     first = next((line.strip() for line in body.splitlines() if line.strip()), "")
-    heading = _HEADING.fullmatch(first)
-    known = _bare(title) in _bare(heading["words"] if heading else first)
-    lines = ([] if known else [f"# {title}"]) + (
+    lines = ([] if _begins(first, title) else [f"# {title}"]) + (
         [f"Also called: {', '.join(aliases)}"] if aliases else []
     )
     return "\n".join(lines) + "\n\n" + body.lstrip("\n") if lines else body
 
 
-def _bare(words: str) -> str:
-    """Return letters and digits alone: a file's name writes its title in other ways."""
-    return "".join(each for each in words.casefold() if each.isalnum())
+def _begins(line: str, title: str) -> bool:
+    """Tell whether a line begins with a title, by its words: a file's name writes it in other ways."""
+    plain, sought = (" ".join(each.split()).lstrip("# ") for each in (line, title))
+    words = _words(sought)
+    if not words or len(title) >= _CUT_TITLE:
+        return plain.startswith(sought)
+    return _words(plain)[: len(words)] == words
+
+
+def _words(line: str) -> list[str]:
+    return _WORD.findall(line.casefold())
 
 
 def _recognises(path: Path) -> bool:
@@ -93,6 +107,8 @@ def _recognises(path: Path) -> bool:
 
 
 def _read(path: Path, choices: Choices) -> Iterator[Item | Skipped]:
+    if path.suffix.lower() in table.SUFFIXES and path.is_file():
+        raise Invalid(shown(str(path)), f"is a table; bring it in with --from {table.FORMAT.name}")
     if not path.is_dir():
         yield from fitting(notes, the_file(path, FORMAT.name), choices)
         return

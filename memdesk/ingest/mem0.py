@@ -24,7 +24,7 @@ _RELATIONS = "relations"
 _LOOKUPS = ("categories", "apps")
 _TEXTS = ("memory", "text", "content", "data")
 """Where a memory's words are, by what wrote it: mem0, older mem0, OpenMemory, a raw payload."""
-_NOT_TOLD = {*_TEXTS, "metadata", "metadata_", "created_at", "categories", "category_ids", "score"}
+_NOT_TOLD = {"metadata", "metadata_", "categories", "category_ids", "score"}
 _TELLING = re.compile(rb'"(?:user_id|agent_id|run_id|app_id|hash|categories|state|owner_id)"\s*:')
 _TEXT = re.compile(rb'"(?:memory|text|data)"\s*:\s*"')
 _OPEN_MEMORY = re.compile(rb'"content"\s*:\s*"')
@@ -146,17 +146,24 @@ def _memory(value: object, place: str, choices: Choices, named: dict[str, str]) 
     expires = values.any_moment(value.get("expiration_date"))
     if expires is not None and expires <= now():
         return Skipped(place, "expired there")
-    text = next((said for key in _TEXTS if (said := values.words(value.get(key)).strip())), "")
+    key = next((key for key in _TEXTS if _said(value.get(key))), "")
+    created = values.moment(value.get("created_at"))
+    used = {key, "created_at"} if created else {key}
     draft = Draft(
-        text,
+        _said(value.get(key)),
         kind="fact",
         tags=values.tags(_tags(value, named)),
         space=choices.space or PERSONAL,
         expires_at=values.exactly(expires),
-        created_at=values.exactly(values.moment(value.get("created_at"))),
-        metadata=_about(value, named),
+        created_at=values.exactly(created),
+        metadata=_about({key: each for key, each in value.items() if key not in used}, named),
     )
     return values.found(draft, place)
+
+
+def _said(value: object) -> str:
+    """Return a memory's words; a number is one."""
+    return values.words(value).strip() or values.name(value)
 
 
 def _tags(value: dict[str, Any], named: dict[str, str]) -> list[object]:
@@ -180,7 +187,7 @@ def _about(value: dict[str, Any], named: dict[str, str]) -> str:
         if isinstance(own, dict)
         else {"metadata": own}
     )
-    return values.metadata(**(told | rest | ({"app": app} if app else {})))
+    return values.metadata(**values.beside(told, rest | ({"app": app} if app else {})))
 
 
 def _relation(value: object, place: str, choices: Choices) -> Item | Skipped:

@@ -11,6 +11,7 @@ from memdesk.ingest import fields, parts
 from memdesk.ingest.item import Format, Skipped
 from memdesk.ingest.paper import Paper, Unfit, head, shown
 from memdesk.ingest.papers import first, papers
+from memdesk.ingest.values import valid
 from memdesk.memory import check_space
 
 if TYPE_CHECKING:
@@ -61,11 +62,16 @@ def _meta(paper: Paper) -> Path:
     return paper.path.with_name(paper.path.name + _META)
 
 
+def _has_meta(paper: Paper) -> bool:
+    """Tell whether a text's .meta file is beside it; one that is a link may lead anywhere."""
+    return _meta(paper).is_file() and not _meta(paper).is_symlink()
+
+
 def _is_memory(paper: Paper | Skipped) -> bool:
     """Tell whether a file is a text of Memento: one stored just before a crash has no .meta."""
     if isinstance(paper, Skipped):
         return False
-    return _meta(paper).is_file() or bool(
+    return _has_meta(paper) or bool(
         _NAMED.fullmatch(paper.path.name) and paper.path.suffix != _META
     )
 
@@ -90,25 +96,29 @@ def _memory(paper: Paper, space: str | None) -> Iterator[Item | Skipped]:
         yield Skipped(paper.place + _META, str(unfit))
         meta = {}
     told = fields.told(meta, without="text")
-    description = str(meta.get("description") or "").strip()
 
     def drafted(text: str, part: dict[str, int]) -> Draft:
         rest = {**told.rest, **part}
         return fields.Told(told.fields, rest).drafted(text, space=space, created_at=paper.changed)
 
     try:
+        description = _description(meta.get("description"))
         text = paper.words()
-        known = text.startswith(description)
+        known = parts.begins(text, description)
         whole = text if known else f"{description}\n\n{text}"
         yield from parts.items(whole, description[:300], paper.place, drafted)
     except Unfit as unfit:
         yield Skipped(paper.place, str(unfit))
 
 
+def _description(value: object) -> str:
+    return (valid(value) if isinstance(value, str) else fields.word(value or "")).strip()
+
+
 def _told(paper: Paper) -> dict[str, object]:
     """Return what the .meta file of a text says, nothing where there is none; raises `Unfit`."""
     meta = Paper(_meta(paper), paper.place + _META)
-    if not meta.path.exists():
+    if not _has_meta(paper):
         return {}
     try:
         value = json.loads(meta.words(_MOST_META))

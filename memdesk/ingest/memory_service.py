@@ -78,15 +78,17 @@ def _draft(told: dict[str, Any], choices: Choices) -> Draft:
     rest = {key: value for key, value in told.items() if key not in _OWN and key not in _NOTHING}
     if values.name(told.get("memory_type")) not in ("", kind):
         rest["memory_type"] = told["memory_type"]
+    if at is None:
+        rest |= {key: told.get(key) for key in ("created_at", "created_at_iso")}
     store = values.name(told.get("store"))
     return Draft(
-        values.words(told.get("content")),
+        values.words(told.get("content")) or values.name(told.get("content")),
         kind=kind,
         tags=tuple(tag for tag in values.tags(_tags(told.get("tags"))) if tag != _NO_TAG),
         space=choices.space or (store not in ("", "default") and values.space(store)) or PERSONAL,
         created_at=values.exactly(at),
         metadata=values.metadata(
-            **(about if isinstance(about, dict) else {"metadata": about}) | rest
+            **values.beside(about if isinstance(about, dict) else {"metadata": about}, rest)
         ),
     )
 
@@ -148,9 +150,9 @@ def _rows(path: Path, head: bytes) -> Iterator[tuple[str, dict[str, Any] | None]
             for row in database.execute(f"SELECT rowid, {wanted} FROM memories ORDER BY rowid"):  # noqa: S608
                 yield _row(columns, row)
     except (sqlite3.Error, sqlite3.Warning, OverflowError, MemoryError) as error:
-        raise Invalid(
-            str(path), f"cannot be read as a database: {error}; stop its server and try again"
-        ) from error
+        locked = "locked" in str(error)
+        advice = "stop its server and try again" if locked else "take its JSON export instead"
+        raise Invalid(str(path), f"cannot be read as a database: {error}; {advice}") from error
 
 
 def _row(columns: list[str], row: tuple[Any, ...]) -> tuple[str, dict[str, Any] | None]:

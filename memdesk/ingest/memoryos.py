@@ -107,8 +107,12 @@ def _rest(value: Mapping[str, object], *used: str) -> dict[str, object]:
 
 
 def _times(value: Mapping[str, object], *names: str) -> dict[str, object]:
+    """Return the fields that a time is; one that is none is left for the metadata, under its name."""
     stamp = value.get("timestamp")
-    return dict.fromkeys(names, stamp) if isinstance(stamp, str) and fields.past(stamp) else {}
+    if stamp in (None, ""):
+        return {}
+    known = isinstance(stamp, str | int | float) and fields.past(stamp)
+    return dict.fromkeys(names if known else ("created_at",), stamp)
 
 
 def _short_term(paper: Paper, owner: _Owner) -> Iterator[Item | Skipped]:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from memdesk.ingest.item import Item
+from memdesk.ingest.values import valid
 from memdesk.memory import MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
@@ -24,17 +25,24 @@ def items(
 ) -> Iterator[Item]:
     """Yield a text as one item, or in parts where it is too long, each under the title.
 
+    What no honest text holds goes first: escapes in a title or a description can name it.
     `drafted` makes the draft of a text; it is told which part of how many that is.
     """
+    text, title = valid(text), valid(title)
     if len(text.encode()) <= MAX_TEXT_BYTES:
         yield Item(drafted(text, {}), place)
         return
     heading = title + "\n\n" if title else ""
     pieces = [each for each in cut(text, MAX_TEXT_BYTES - len(heading.encode())) if each.strip()]
     for number, piece in enumerate(pieces, 1):
-        known = not heading or piece.startswith(title)
+        known = not heading or begins(piece, title)
         draft = drafted(piece if known else heading + piece, {"part": number, "parts": len(pieces)})
         yield Item(draft, f"{place}, part {number} of {len(pieces)}")
+
+
+def begins(text: str, title: str) -> bool:
+    """Tell whether a text begins with a title, as whole words."""
+    return text.startswith(title) and not (title and text[len(title) : len(title) + 1].isalnum())
 
 
 def cut(text: str, most: int) -> Iterator[str]:

@@ -60,7 +60,7 @@ def notes(paper: Paper, choices: Choices) -> Iterator[Item | Skipped]:
         )
 
     text = "\n\n".join(each for each in pages if each)
-    known = not title or text.startswith(title)
+    known = parts.begins(text, title)
     yield from parts.items(text if known else f"{title}\n\n{text}", title, paper.place, drafted)
 
 

@@ -15,7 +15,7 @@ from memdesk.errors import Invalid
 from memdesk.ingest.bundle import head, only, opened
 from memdesk.ingest.item import Choices, Format, Item, Skipped
 from memdesk.ingest.streamed import Unread, lines, parts
-from memdesk.ingest.values import found, mapping, metadata, name, sequence, tags, words
+from memdesk.ingest.values import found, mapping, metadata, name, tags, words
 from memdesk.memory import PERSONAL, Draft
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ _MARK = b"\xef\xbb\xbf"
 _LOOKED_AT = 20
 """So many lines tell whose file it is: kin of the server begin with a line of their own."""
 _LONGEST_NAME = 1000
+_ENTITY = {"type", "name", "entityType", "observations"}
+_RELATION = {"type", "from", "to", "relationType"}
+"""What is told in other ways; forks of the server write more."""
 
 
 def recognises(path: Path) -> bool:
@@ -104,15 +107,16 @@ def _entity(told: dict[str, Any], place: str, space: str) -> Iterator[Item | Ski
     if not entity:
         yield Skipped(place, "an entity without a name")
         return
-    observations = sequence(told.get("observations"))
-    about = {"entity": entity, "entity_type": kind}
+    said = told.get("observations")
+    observations = said if isinstance(said, list) else [said] if said else []
+    about = _rest(told, _ENTITY) | {"entity": entity, "entity_type": kind}
     if not observations:
         text = f"{entity}: {kind}" if kind else entity
         yield Item(_fact(text, tags([kind]), metadata(**about), space), place)
     for number, each in enumerate(observations, start=1):
         said = words(each).strip() or name(each)
         text = f"{entity}: {said}" if said else ""
-        draft = _fact(text, tags([kind]), metadata(**about, observation=number), space)
+        draft = _fact(text, tags([kind]), metadata(**(about | {"observation": number})), space)
         yield found(draft, f"{place}, observation {number}", "an observation without words")
 
 
@@ -124,8 +128,14 @@ def _relation(told: dict[str, Any], place: str, space: str) -> Iterator[Item | S
         return
     # Words are found by themselves only where no underscore joins them.
     text = f"{ends[0]} {' '.join(ends[1].replace('_', ' ').split())} {ends[2]}"
-    about = metadata(**{"from": ends[0], "relation_type": ends[1], "to": ends[2]})
+    own = {"from": ends[0], "relation_type": ends[1], "to": ends[2]}
+    about = metadata(**(_rest(told, _RELATION) | own))
     yield Item(_fact(text, (), about, space), place)
+
+
+def _rest(told: dict[str, Any], known: set[str]) -> dict[str, object]:
+    """Return what else a line tells."""
+    return {key: each for key, each in told.items() if key not in known}
 
 
 def _fact(text: str, tags: tuple[str, ...], about: str, space: str) -> Draft:

@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 LONGEST = 32 * 1024 * 1024
 """The longest single entry that is read, in characters; of a line, in bytes."""
+_MOST_VALUES = 2_000_000
+"""The most values and signs between them in a long entry: a real one has one in fifteen characters."""
 _PIECE = 256 * 1024
+_LONG = 1024 * 1024
+"""A shorter entry takes little memory, whatever is in it."""
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER_GOES_ON = re.compile(r"[-+.\dEe]*")
 """What may be the beginning of a number's rest where a piece of the file ends."""
+_CROWDED = "a line of too many values"
 _DECODER = json.JSONDecoder()
 
 
@@ -93,11 +99,24 @@ class Unread:
 
 def _line(line: bytes) -> Any:
     try:
-        return json.loads(line.decode())
+        text = line.decode()
+        return Unread(_CROWDED) if crowded(text) else json.loads(text)
     except UnicodeDecodeError:
         return Unread("a line that is not valid UTF-8")
     except (ValueError, RecursionError):
         return Unread("a line that is no JSON")
+
+
+def crowded(text: str, at: int = 0) -> bool:
+    """Tell whether the value that begins here would fill the memory with its many small parts."""
+    depth = count = 0
+    for token in _TOKEN.finditer(text, at) if len(text) - at > _LONG else ():
+        sign = text[token.start()]
+        depth += (sign in "[{") - (sign in "]}")
+        count += 1
+        if depth <= 0 or count > _MOST_VALUES:
+            break
+    return count > _MOST_VALUES
 
 
 def _elements(text: _Window, key: str) -> Iterator[Part]:
@@ -170,6 +189,8 @@ class _Window:
         if not self.peek():
             raise self.wrong("ends too soon")
         while True:
+            if crowded(self._text, self._at):
+                raise self.wrong(f"has an entry of over {_MOST_VALUES:,} values")
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
                 if self._ended or not _NUMBER_GOES_ON.fullmatch(self._text, end):

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from memdesk.errors import Invalid
-from memdesk.ingest import fields
+from memdesk.ingest import fields, parts
 from memdesk.ingest.item import Format, Item, Skipped
 from memdesk.ingest.paper import Unfit, encoded, head, is_text, opened, the_file, why
 from memdesk.memory import MAX_TEXT_BYTES
@@ -33,6 +33,9 @@ _SAID = re.compile(r"sep=(.)", re.IGNORECASE)
 _OURS = ["id", "text", "kind"]
 """How the columns of memdesk's own export begin."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_UNCLOSED = "has a quotation mark without its other one"
+_MOST_AGAIN = 8 * _LONGEST_ROW
+"""So many characters are read again where a quotation mark is never closed: every line may have one."""
 _SHOWN = 30, 40
 """So many columns are named where none holds text, and so much of each name."""
 
@@ -46,23 +49,47 @@ class _Lines:
 
     def __init__(self, file: io.TextIOWrapper) -> None:
         self._file = file
+        self._waiting: list[str] = []
+        self._again = 0
         self.number = 0
-        self.row = 0
-        """How long the present row is so far."""
+        self.row: list[str] = []
+        """The lines of the present row so far."""
+        self._size = 0
+
+    def begin(self) -> int:
+        """Begin a row and return the number of its first line."""
+        self.row, self._size = [], 0
+        return self.number + 1
+
+    def put_back(self) -> bool:
+        """Give the lines behind a row's first one again; False where that was done too often."""
+        again = self.row[1:]
+        self._again += sum(map(len, again))
+        if again and self._again > _MOST_AGAIN:
+            return False
+        self._waiting += again[::-1]
+        self.number -= len(again)
+        return True
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = self._file.readline(_LONGEST_ROW)
+        line = self._waiting.pop() if self._waiting else self._line()
         if not line:
             raise StopIteration
         self.number += 1
-        self.row += len(line)
-        if self.row >= _LONGEST_ROW:
-            while line and not line.endswith(("\n", "\r")):
-                line = self._file.readline(_LONGEST_ROW)
+        self.row.append(line)
+        self._size += len(line)
+        if self._size >= _LONGEST_ROW:
             raise _Endless
+        return line
+
+    def _line(self) -> str:
+        """Return the next line of the file; of one that is too long no more than its beginning."""
+        line = rest = self._file.readline(_LONGEST_ROW)
+        while len(rest) == _LONGEST_ROW and not rest.endswith(("\n", "\r")):
+            rest = self._file.readline(_LONGEST_ROW)
         return line
 
 
@@ -73,21 +100,35 @@ def _plain(cells: list[str]) -> list[str]:
     ]
 
 
-def _rows(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
-    """Yield the line that each row begins at, and its cells; None for a row that is too long."""
-    reader = csv.reader(lines, delimiter=delimiter)
+def _rows(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | Unfit]]:
+    """Yield the line that each row begins at, and its cells, or why it cannot be read."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        begins, lines.row = lines.number + 1, 0
+        begins = lines.begin()
+        cells: list[str] | Unfit
         try:
             cells = next(reader)
         except StopIteration:
             return
         except (_Endless, csv.Error):
-            reader = csv.reader(lines, delimiter=delimiter)
-            yield begins, None
-            continue
-        if any(cell.strip() for cell in cells):
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            cells = _loosely(lines, delimiter)
+        if isinstance(cells, Unfit) or any(cell.strip() for cell in cells):
             yield begins, cells
+
+
+def _loosely(lines: _Lines, delimiter: str) -> list[str] | Unfit:
+    """Return the cells of the first line of a row that is against the rules; the next row follows it.
+
+    What a mark that is never closed would join are rows of their own.
+    """
+    if len(lines.row[0]) >= _LONGEST_ROW:
+        return Unfit("is longer than a row may be")
+    reader = csv.reader([lines.row[0], ""], delimiter=delimiter)
+    cells = next(reader)
+    if not lines.put_back():
+        return Unfit(f"{_UNCLOSED}, as too many before it; it takes in what follows")
+    return cells if reader.line_num == 1 else Unfit(_UNCLOSED)
 
 
 def _delimiter(paper: Paper) -> str:
@@ -111,6 +152,10 @@ def _read(path: Path, choices: Choices) -> Iterator[Item | Skipped]:
             ) as characters,
         ):
             yield from _memories(paper, _Lines(characters), choices)
+    except UnicodeDecodeError:
+        raise Invalid(
+            paper.place, "is broken off, or no UTF-16 as it begins; save it as UTF-8"
+        ) from None
     except (Unfit, OSError) as error:
         reason = f"cannot be read: {why(error)}" if isinstance(error, OSError) else str(error)
         raise Invalid(paper.place, reason) from None
@@ -121,13 +166,15 @@ def _memories(paper: Paper, lines: _Lines, choices: Choices) -> Iterator[Item | 
     _, header = next(rows, (0, []))
     if header == ["sep=", ""]:
         _, header = next(rows, (0, []))
-    columns = _columns([name.lstrip("\ufeff").strip() for name in header or []])
+    if isinstance(header, Unfit):
+        raise header
+    columns = _columns([name.lstrip("\ufeff").strip() for name in header])
     meant = _meant(paper, columns, choices.columns)
     ours, found = columns[: len(_OURS)] == _OURS, False
     changed = paper.changed
     for line, row in rows:
         found = True
-        cells = _plain(row) if ours and row else row
+        cells = _plain(row) if ours and isinstance(row, list) else row
         place = f"{paper.place}, line {line}"
         try:
             yield Item(_drafted(_told(cells, columns, meant), choices, changed), place)
@@ -168,11 +215,11 @@ def _meant(paper: Paper, columns: Sequence[str], chosen: Mapping[str, str]) -> d
 
 
 def _told(
-    cells: Sequence[str] | None, columns: Sequence[str], meant: Mapping[str, str]
+    cells: Sequence[str] | Unfit, columns: Sequence[str], meant: Mapping[str, str]
 ) -> fields.Told:
     """Return what a row says; raises `Unfit`."""
-    if cells is None:
-        raise Unfit("is longer than a row may be; a quotation mark may lack its other one")
+    if isinstance(cells, Unfit):
+        raise cells
     if any(cell.strip() for cell in cells[len(columns) :]):
         raise Unfit("has more cells than the table has columns")
     told = {name: cell for name, cell in zip(columns, cells, strict=False) if cell.strip()}
@@ -198,8 +245,8 @@ def _unpacked(rest: dict[str, object]) -> dict[str, object]:
 
 def _drafted(told: fields.Told, choices: Choices, changed: str | None) -> Draft:
     """Return the draft of a row; raises `Unfit`."""
-    text, title = str(told.fields["text"]), told.get("title")[:300]
-    known = not title or text.startswith(title)
+    text, title = str(told.fields["text"]), told.get("title")
+    known = parts.begins(text, title)
     return told.drafted(
         text if known else f"{title}\n\n{text}", space=choices.space, created_at=changed
     )

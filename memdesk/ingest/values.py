@@ -39,7 +39,12 @@ def words(value: object) -> str:
     """Return a text without what no honest text holds; empty where the value is no text."""
     if not isinstance(value, str):
         return ""
-    return clean(_BAD.sub(lambda bad: "" if bad[0] == "\0" else "\ufffd", value))[0]
+    return clean(valid(value))[0]
+
+
+def valid(text: str) -> str:
+    """Return a text without NUL characters, and with a mark for each lone surrogate."""
+    return _BAD.sub(lambda bad: "" if bad[0] == "\0" else "\ufffd", text)
 
 
 def name(value: object, longest: int = _LONGEST_NAME) -> str:
@@ -77,16 +82,16 @@ def any_moment(value: object) -> datetime | None:
 
 
 def _numbered(value: float) -> datetime | None:
-    if isinstance(value, bool) or not math.isfinite(value) or value <= 0:
+    if isinstance(value, bool) or not math.isfinite(value) or value == 0:  # that is no time at all
         return None
-    return datetime.fromtimestamp(value / 1000 if value > _MILLISECONDS else value, UTC)
+    return datetime.fromtimestamp(value / 1000 if abs(value) > _MILLISECONDS else value, UTC)
 
 
 def _written(value: object) -> datetime | None:
     text = name(value)
     if not text:
         return None
-    if re.fullmatch(r"\d{9,}(?:\.\d+)?", text):
+    if re.fullmatch(r"-?\d{9,}(?:\.\d+)?", text):
         return _numbered(float(text))
     at = datetime.fromisoformat(text)
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
@@ -135,6 +140,17 @@ def metadata(**told: object) -> str:
         left_out.append(longest)
         text = json.dumps({**kept, "left_out": left_out[:50]}, ensure_ascii=False)
     return text
+
+
+def beside(own: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """Return a memory's own metadata beside what else is told of it.
+
+    What both have, and differently, is kept as it was under `metadata`.
+    """
+    both = {
+        key: each for key, each in own.items() if key in told and _plain(told[key]) != _plain(each)
+    }
+    return own | told | ({"metadata": both} if both else {})
 
 
 def _plain(value: object, depth: int = 0) -> Any:

@@ -17,6 +17,8 @@ PROTOCOL = 2
 """The version of the greeting; a daemon that speaks another one is not used."""
 LONGEST_LINE = 64 * 1024 * 1024
 """Bytes of the longest line that goes over the socket."""
+LONGEST_CALL = 1 << 29
+"""Characters of the longest call; one that is too long for a line goes over it in parts."""
 _CREDENTIALS = 12
 _APPLE_CREDENTIALS = 76
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from memdesk.errors import Invalid, StoreError
 from memdesk.link import values
-from memdesk.link.address import LONGEST_LINE, peer
+from memdesk.link.address import LONGEST_CALL, LONGEST_LINE, peer
 from memdesk.link.stopped import is_stopped
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ class Call:
                 "progress": self.progress is not None,
             }
         )
-        if len(line) > LONGEST_LINE:
+        if len(line) > LONGEST_CALL:
             raise Invalid("arguments", f"of {self.verb} are {len(line):,} bytes long; send less")
+        if len(line) > LONGEST_LINE:
+            return b"".join(values.parts(line.decode("ascii").rstrip("\n")))
         return line
 
     def _fresh(self, again: bool) -> bool:

@@ -13,7 +13,7 @@ import os
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memdesk import errors
 from memdesk.answers import (
@@ -45,6 +45,11 @@ from memdesk.errors import MemdeskError, StoreError
 from memdesk.memory import Draft, Edit, Filter, Memory, Source
 from memdesk.rules import HostRules
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PART = 1 << 20
+"""The longest part of what does not go in one line, in characters of its JSON text."""
 _KIND = "$"
 _SPEC = "ModelSpec"
 _PLAIN = frozenset({type(None), bool, int, float, str})
@@ -70,6 +75,14 @@ def text(packed: Any) -> str:
     return json.dumps(packed, separators=(",", ":"))
 
 
+def parts(packed: str) -> Iterator[bytes]:
+    """Yield a JSON text that is too long for one line as several, and one that ends them."""
+    starts = range(0, len(packed), PART)
+    for start in starts:
+        yield line({"part": packed[start : start + PART]})
+    yield line({"parts": len(starts)})
+
+
 def parsed(said: bytes | str) -> Any:
     """Return what a JSON text says, still packed; raises `StoreError` for what is none."""
     try:
@@ -78,7 +91,7 @@ def parsed(said: bytes | str) -> Any:
         raise _foreign("it is no JSON") from error
 
 
-def read_line(said: bytes) -> dict[str, Any]:
+def read_line(said: bytes | str) -> dict[str, Any]:
     """Return the JSON object of a line, still packed; raises `StoreError` for anything else."""
     found = parsed(said)
     if not isinstance(found, dict):

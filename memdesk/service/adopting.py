@@ -1,7 +1,8 @@
 """Adopting memories of another store as they are: their ids, clocks and histories stay.
 
 What a change has adopted is known by a mark in the history, under the revisions that came with it: an
-empty one that carries the change. So the rows themselves stay as they were written elsewhere.
+empty one that carries the change. So the rows themselves stay as they were written elsewhere. A mark
+without a change stands under revisions that were older than what was here, and never present.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from memdesk.memory import TOMBSTONE, TRASHED, Memory
 from memdesk.service import indexing, points, reading
 from memdesk.service.erasing import tombstone
 from memdesk.service.soundness import checked_whole
+from memdesk.service.undoing import adopted_at_once, undo_of
 from memdesk.service.writing import Pair, checked_change, realign, rewrite, trashed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from memdesk.memory import Filter
+    from memdesk.passages import Passage
     from memdesk.service.core import Core, Writing
     from memdesk.store import PassageRow, Store
 
@@ -32,6 +35,7 @@ _STORED, _DUPLICATE, _SKIPPED = "stored", "duplicate", "skipped"
 _OLDER = "older than what is here, in whose history it is kept"
 _ERASED = "erased here since"
 _ELSEWHERE = "erased elsewhere"
+_CHANGED = "erased elsewhere, and changed here since"
 
 
 def wholes(core: Core, where: Filter, limit: int, cursor: str | None) -> Wholes:
@@ -96,26 +100,38 @@ def _fit(whole: Whole) -> Whole | Taken:
 
 
 def _write(core: Core, sound: Sequence[Whole], actor: str, change: str | None) -> list[Taken]:
+    # Cut before the lock is taken: of a thousand memories that is seconds in which others wait.
+    before = _Adoption(core.store(), sound, change)
+    before.told()
+    cut = {each.id: indexing.passages(each, core.recipe) for each in _not_erased(before.new)}
     with core.writing(actor, change) as write:
         adoption = _Adoption(write.store, sound, change, write)
         told = adoption.told()
         adoption.write()
-        if adoption.trashed:
-            rewrite(core, write, adoption.trashed)
-        there = [each.id for each in adoption.new if each.id in adoption.before]
-        indexing.put(core, write.store, _rows(core, adoption.new), replaced=there)
         realign(write.store, adoption.kept)
-    if adoption.new:
+        if adoption.rewritten:
+            rewrite(core, write, adoption.rewritten)
+        there = [each.id for each in adoption.new if each.id in adoption.before]
+        indexing.put(core, write.store, _rows(core, adoption.new, cut), replaced=there)
+    if adoption.new or adoption.rewritten:
         indexing.embed_in_background(core)
     return told
 
 
-def _rows(core: Core, memories: Sequence[Memory]) -> list[PassageRow]:
-    there = [each for each in memories if each.state != TOMBSTONE]
+def _not_erased(memories: Sequence[Memory]) -> list[Memory]:
+    return [each for each in memories if each.state != TOMBSTONE]
+
+
+def _rows(
+    core: Core, memories: Sequence[Memory], cut: Mapping[str, list[Passage]]
+) -> list[PassageRow]:
+    """Return the passages of memories, of which those that are `cut` already are taken as they are."""
     return [
         row
-        for memory in there
-        for row in indexing.rows(memory, indexing.passages(memory, core.recipe), None)
+        for memory in _not_erased(memories)
+        for row in indexing.rows(
+            memory, cut.get(memory.id) or indexing.passages(memory, core.recipe), None
+        )
     ]
 
 
@@ -140,7 +156,8 @@ class _Adoption:
     kept: list[Memory] = field(default_factory=list)
     """Memories that stay, with another seq: there are earlier revisions of them now."""
     history: list[Revision] = field(default_factory=list)
-    trashed: list[Pair] = field(default_factory=list)
+    rewritten: list[Pair] = field(default_factory=list)
+    """Memories that go to the trash, or that an undo had taken away, and that come back."""
 
     def __post_init__(self) -> None:
         ids = {each.memory.id for each in self.given}
@@ -162,15 +179,14 @@ class _Adoption:
         if mine is None:
             self._bring(whole)
         elif clock(mine) == clock(memory):
-            ours = any(is_mark(each, self.change) for each in self.earlier[memory.id])
-            return Taken(_STORED if ours else _DUPLICATE, id=memory.id)
+            return self._known(mine)
         elif mine.state == TOMBSTONE:
             erased = memory.state == TOMBSTONE
             return Taken(*((_DUPLICATE, "") if erased else (_SKIPPED, _ERASED)), memory.id)
+        elif memory.state == TOMBSTONE:
+            return self._trash(memory, mine)
         elif clock(memory) < clock(mine):
             return self._keep(whole, mine)
-        elif memory.state == TOMBSTONE:
-            return self._trash(mine)
         else:
             self._bring(whole, mine)
         return Taken(_STORED, id=memory.id)
@@ -187,30 +203,64 @@ class _Adoption:
         self.present[memory.id] = self.new[-1]
 
     def _keep(self, whole: Whole, mine: Memory) -> Taken:
-        """Put a memory from elsewhere under the later one that is here."""
-        older = [*self._unknown(whole), whole.memory]
-        known = {clock(each) for each in self.earlier[mine.id]}
-        if clock(whole.memory) in known:
-            return Taken(_DUPLICATE, id=mine.id)
-        self._add(older, whole.memory.updated_at, valid=False)
-        self.kept.append(self._placed(mine))
-        self.present[mine.id] = self.kept[-1]
+        """Put a memory from elsewhere under the later one here; and on it, if that is only an undo."""
+        memory, back = whole.memory, self._undone(whole.memory, mine)
+        known = clock(memory) in {clock(each) for each in self.earlier[mine.id]}
+        if not known:
+            older = [*self._unknown(whole), memory]
+            self._mark(memory, len(older), "")
+            self._add(older, memory.updated_at, valid=False)
+            mine = self._placed(mine)
+            self.kept.append(mine)
+            self.present[mine.id] = mine
+        if back:
+            self._mark(memory, 1)
+            return self._rewrite(mine, memory)
+        if known:
+            return self._known(mine)
         return Taken(_SKIPPED, _OLDER, mine.id)
 
-    def _trash(self, mine: Memory) -> Taken:
+    def _undone(self, memory: Memory, mine: Memory) -> bool:
+        """Tell whether what is here stands where an undo took this memory, or an earlier state of it, away."""
+        earlier = [each for each in reversed(self.earlier[mine.id]) if each.seq < mine.seq]
+        marks = {each.change for each in earlier if each.state == TOMBSTONE and each.change}
+        if mine.change not in map(undo_of, marks):
+            return False
+        done = {each.change for each in (*earlier, mine)}
+        undone = {each for each in marks if undo_of(each) in done}
+        brought = [each for each in _not_erased(adopted_at_once(earlier)) if each.change in undone]
+        return clock(memory) >= min(map(clock, brought), default=clock(memory))
+
+    def _known(self, mine: Memory) -> Taken:
+        """Answer for a memory that is there already: stored, where this very change brought it."""
+        ours = any(is_mark(each, self.change) for each in self.earlier[mine.id])
+        return Taken(_STORED if ours else _DUPLICATE, id=mine.id)
+
+    def _trash(self, memory: Memory, mine: Memory) -> Taken:
+        """Put a memory into the trash that was erased elsewhere, unless it was changed here since."""
         if mine.state == TRASHED:
             return Taken(_DUPLICATE, id=mine.id)
-        self.trashed.append((mine, trashed(mine, _ELSEWHERE)))
-        self.present[mine.id] = self.trashed[-1][1]
+        if clock(memory) < clock(mine):
+            return Taken(_SKIPPED, _CHANGED, mine.id)
+        return self._rewrite(mine, trashed(mine, _ELSEWHERE))
+
+    def _rewrite(self, mine: Memory, memory: Memory) -> Taken:
+        self.rewritten.append((mine, memory))
+        self.present[mine.id] = memory
         return Taken(_STORED, id=mine.id)
 
     def _unknown(self, whole: Whole) -> list[Memory]:
-        known = {clock(each) for each in self.earlier[whole.memory.id]}
+        id = whole.memory.id
+        known = {clock(each) for each in (*self.earlier[id], self.present.get(id)) if each}
         return [each for each in whole.earlier if clock(each) not in known]
 
-    def _mark(self, memory: Memory, revisions: int) -> None:
-        if self.write_ and not any(is_mark(each, self.change) for each in self.earlier[memory.id]):
-            mark = self._placed(mark_of(memory, revisions, self.write_))
+    def _mark(self, memory: Memory, revisions: int, change: str | None = None) -> None:
+        """Put the mark of this change, or of `change`, under revisions, unless it is there already."""
+        if not self.write_:
+            return
+        change = self.write_.change if change is None else change
+        if not (change and any(is_mark(each, change) for each in self.earlier[memory.id])):
+            mark = self._placed(mark_of(memory, revisions, self.write_, change))
             self.history.append(Revision(mark, mark.updated_at, mark.updated_at))
 
     def _add(self, revisions: Sequence[Memory], end: datetime, *, valid: bool) -> None:
@@ -227,11 +277,11 @@ class _Adoption:
 
     def write(self) -> None:
         """Put all of it on the disk: the history first, as ever."""
-        if self.new or self.kept:
+        if self.new or self.kept or self.history:
             self.store.adopt([*self.new, *self.kept], self.history)
 
 
-def mark_of(memory: Memory, revisions: int, write: Writing) -> Memory:
+def mark_of(memory: Memory, revisions: int, write: Writing, change: str) -> Memory:
     """Return the mark in the history that a change has adopted a memory, with so many `revisions`."""
     return replace(
         tombstone(memory),
@@ -240,7 +290,7 @@ def mark_of(memory: Memory, revisions: int, write: Writing) -> Memory:
         clock_n=0,
         created_at=write.at,
         updated_at=write.at,
-        change=write.change,
+        change=change,
         actor=write.actor,
         device=write.store.stamp.device,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from memdesk import __version__
 from memdesk.catalog import BUNDLED
-from memdesk.clock import tick
+from memdesk.clock import SKEW_MS, after, tick
 from memdesk.errors import Busy, MemdeskError, StoreError
 from memdesk.limits import check, left
 from memdesk.lock import WriterLock
@@ -41,8 +41,6 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-CLOCK_AHEAD = 300.0
-"""So far another device's clock may be ahead of this one's, in seconds (DESIGN §2)."""
 MODEL_WAIT = 1.5
 """How long a call waits for the model, in seconds, before it does with words alone."""
 MAINTENANCE = duties.MAINTENANCE
@@ -67,13 +65,15 @@ class Writing:
     def sign(self, memory: Memory) -> Memory:
         """Return the memory as this change's next revision; its clock exceeds the one it had."""
         self._seq += 1
-        last = max(self._clock, (memory.clock_ms, memory.clock_n))
-        self._clock = tick(last, int(self.at.timestamp() * 1000))
+        self._pass(memory)
+        self._clock = tick(self._clock, self._wall)
+        # One of a time that is still to come is exceeded, too, but no other memory's is moved by it.
+        ms, n = max(self._clock, after((memory.clock_ms, memory.clock_n)))
         return replace(
             memory,
             seq=self._seq,
-            clock_ms=self._clock[0],
-            clock_n=self._clock[1],
+            clock_ms=ms,
+            clock_n=n,
             device=self.store.stamp.device,
             updated_at=self.at,
             change=self.change,
@@ -86,9 +86,17 @@ class Writing:
         What is signed after it has a later clock, unless its own is of a time that is still to come.
         """
         self._seq += 1
-        if memory.clock_ms <= (self.at.timestamp() + CLOCK_AHEAD) * 1000:
-            self._clock = max(self._clock, (memory.clock_ms, memory.clock_n))
+        self._pass(memory)
         return replace(memory, seq=self._seq)
+
+    def _pass(self, memory: Memory) -> None:
+        """Sign later than a memory's clock from now on, if that can be believed."""
+        if memory.clock_ms <= self._wall + SKEW_MS:
+            self._clock = max(self._clock, (memory.clock_ms, memory.clock_n))
+
+    @property
+    def _wall(self) -> int:
+        return int(self.at.timestamp() * 1000)
 
     def pass_by(self, seqs: Iterable[int]) -> None:
         """Give no more of these sequence numbers: a write that was cut off has used them."""

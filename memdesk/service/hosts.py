@@ -17,7 +17,7 @@ from memdesk.memory import PERSONAL, check_space, clean_word
 from memdesk.rules import HostRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from memdesk.service.core import Core
@@ -97,10 +97,10 @@ class Hosts:
     def _from_disk(self) -> dict[str, HostRules]:
         try:
             told = json.loads(self._path.read_text(encoding="utf-8"))
-            return {str(name): _rules(each) for name, each in told.items()}
+            return _by_name((name, _rules(each)) for name, each in told.items())
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError, Invalid) as error:
             raise StoreError(
                 f"what hosts may do cannot be read from {self._path}, so they may do nothing; remove "
                 "that file and say anew what each may: memdesk host NAME"
@@ -167,6 +167,15 @@ def folded(name: str) -> str:
     if not known:
         raise Invalid(_NAME, "has no name; memdesk activity lists the names of hosts")
     return known
+
+
+def _by_name(told: Iterable[tuple[str, HostRules]]) -> dict[str, HostRules]:
+    """Return rules by their hosts' names; raises `ValueError` where one host has several."""
+    found: dict[str, HostRules] = {}
+    for name, rules in told:
+        if found.setdefault(folded(name), rules) is not rules:
+            raise ValueError("two rules for one host")
+    return found
 
 
 def _rules(told: Mapping[str, Any]) -> HostRules:

@@ -51,7 +51,7 @@ class Seat:
         if space:
             self._check_space(rules, check_space(space))
         looked = dict.fromkeys((space or self._space, PERSONAL))
-        found = tuple(each for each in looked if rules.sees(each)) or rules.spaces
+        found = tuple(filter(rules.sees, looked)) or self._all(rules)
         if not found:
             raise self._hidden(self._space)
         return found
@@ -176,6 +176,13 @@ class Seat:
         if not rules.sees(space):
             raise self._hidden(space)
 
+    def _all(self, rules: HostRules) -> tuple[str, ...]:
+        """Return every space there is that a host may see but for `personal`."""
+        if rules.spaces is not None:
+            return rules.spaces
+        there = self._core.store().counts("space", _EVERYTHING)
+        return tuple(sorted(there.keys() - {PERSONAL}))
+
     def _hidden(self, space: str) -> Denied:
         way = self._way_out("--personal" if space == PERSONAL else "--spaces")
         return Denied(f"{self._name} may not use the space “{space}”; {way}")
@@ -210,23 +217,32 @@ class Seat:
     def _echoed(self, rules: HostRules, draft: Draft) -> Memory | None:
         """Return the memory, shown to this host, that a draft only says again; None where it is news.
 
-        Raises `Invalid` for a draft that could not be stored.
+        That is one of a space that recall looks in for the draft's; what is said again in a conversation
+        is a turn of its own. Raises `Invalid` for a draft that could not be stored.
         """
+        if draft.session is not None:
+            return None
         for pieces in echo.readings(draft.text):
             known = self._known(rules, pieces[0])
-            if known and all(self._known(rules, piece) for piece in pieces[1:]):
+            if (
+                known
+                and known.space in (draft.space, PERSONAL)
+                and all(self._known(rules, piece) for piece in pieces[1:])
+            ):
                 check(draft, now())
                 return known
         return None
 
     def _known(self, rules: HostRules, piece: Piece) -> Memory | None:
         """Return the memory that a piece of text is of."""
-        id = self._core.hosts.shown_as(self._name, piece.text) or piece.id
+        shown = self._core.hosts.shown_as(self._name, piece.text)
+        id = shown or piece.id
         memory = self._core.store().get([id]).get(id) if id else None
         if memory is None or memory.state != LIVE or not rules.sees(memory.space):
             return None
-        gone = writing.expired(memory, now())
-        return memory if not gone and piece.text in echo.plain(memory.text) else None
+        text = echo.plain(memory.text)
+        same = piece.text in text if shown or piece.part else piece.text == text
+        return memory if same and not writing.expired(memory, now()) else None
 
     def _is_held(self, id: str) -> bool:
         found = self._core.store().get([id]).get(id)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memdesk.answers import Whole
+from memdesk.clock import EVENTS
 from memdesk.errors import Invalid
 from memdesk.memory import (
     STATES,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _PRECISIONS = (None, "year", "month", "day", "minute", "second")
 _DAY_MINUTES = 24 * 60
 _LONGEST = 2**63
+_NO_DATE_MS = 253_402_300_800_000
+"""The year 10000: no computer's clock has come so far, however wrong."""
 _WORD, _REVIEWED = 2000, 100_000
 
 
@@ -89,8 +92,8 @@ def _check_times(memory: Memory) -> None:
 
 def _check_numbers(memory: Memory) -> None:
     _check_range("position", memory.position, 0, _LONGEST)
-    _check_range("clock_ms", memory.clock_ms, 0, _LONGEST)
-    _check_range("clock_n", memory.clock_n, 0, 2**31)
+    _check_range("clock_ms", memory.clock_ms, 0, _NO_DATE_MS)
+    _check_range("clock_n", memory.clock_n, 0, EVENTS)
     _check_range("utc_offset_min", memory.utc_offset_min, -_DAY_MINUTES, _DAY_MINUTES)
     if memory.confidence is not None and not 0.0 <= memory.confidence <= 1.0:
         raise Invalid("confidence", "must be between 0 and 1")

@@ -17,7 +17,7 @@ from memdesk.service.upkeep import HISTORY_DAYS
 from memdesk.service.writing import only_flagged, rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from memdesk.service.core import Core, Writing
     from memdesk.service.writing import Pair
@@ -133,14 +133,17 @@ def _histories(store: Store, memories: Sequence[Memory]) -> Iterator[tuple[Memor
             earlier[revision.id].append(revision)
         for memory in page:
             before = (each for each in earlier[memory.id] if each.seq < memory.seq)
-            yield memory, _flagged_at_once(_adopted_at_once((*before, memory)))
+            yield memory, _flagged_at_once(adopted_at_once((*before, memory)))
 
 
-def _adopted_at_once(revisions: Sequence[Memory]) -> list[Memory]:
-    """Return revisions (oldest first), those that were adopted together as what that change wrote."""
+def adopted_at_once(revisions: Iterable[Memory]) -> list[Memory]:
+    """Return revisions (oldest first), those that were adopted together as what that change wrote.
+
+    Without those that were only kept, under a later one: they were never present here.
+    """
     told: list[Memory] = []
     mark, due = None, 0
-    for each in revisions:
+    for each in _once_present(revisions):
         if each.state == TOMBSTONE:
             mark, due = each, (each.position or 0) + 1
         elif mark and not due and each.updated_at > mark.updated_at:
@@ -148,6 +151,15 @@ def _adopted_at_once(revisions: Sequence[Memory]) -> list[Memory]:
         told.append(replace(each, change=mark.change) if mark else each)
         due = max(0, due - 1)
     return told
+
+
+def _once_present(revisions: Iterable[Memory]) -> Iterator[Memory]:
+    kept = 0
+    for each in revisions:
+        if each.state == TOMBSTONE and not each.change:
+            kept = each.seq + (each.position or 0)
+        elif each.seq > kept:
+            yield each
 
 
 def _flagged_at_once(revisions: Sequence[Memory]) -> list[Memory]:

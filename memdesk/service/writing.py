@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memdesk.answers import Changed, Remembered
-from memdesk.errors import Conflict, Invalid, NotFound
+from memdesk.errors import Conflict, Denied, Invalid, NotFound
 from memdesk.memory import (
     LIVE,
     REPLACED,
@@ -38,6 +38,7 @@ Pair = tuple[Memory, Memory]
 MAX_IDS = 1000
 _EMBEDDED_AT_ONCE = 16
 _REASON = "forgotten because"
+_HELD = "one of too many in a minute replaces nothing until it is settled; try again later"
 
 
 def remember(
@@ -79,7 +80,7 @@ def _index_if_missing(core: Core, store: Store, id: str) -> None:
 
 def _store(write: Writing, draft: Memory) -> Memory:
     """Put a new memory on the disk, and in the same commit mark the one it replaces."""
-    replaced = _replaceable(write.store, draft.replaces) if draft.replaces else None
+    replaced = _replaceable(write.store, draft.replaces, draft) if draft.replaces else None
     memory = write.sign(draft)
     if replaced is None:
         write.store.insert([memory])
@@ -90,7 +91,9 @@ def _store(write: Writing, draft: Memory) -> Memory:
     return memory
 
 
-def _replaceable(store: Store, id: str) -> Memory:
+def _replaceable(store: Store, id: str, by: Memory) -> Memory:
+    if replace(by, state=LIVE).held:  # else neither of them would be found
+        raise Denied(_HELD)
     old = existing(store, [id])[0]
     if old.state == REPLACED:
         raise Conflict(id, f"it was replaced by {old.replaced_by} already; replace that one")
@@ -115,7 +118,7 @@ def _known(core: Core, write: Writing, draft: Checked, since: datetime | None) -
         outcome = "restored"
         changed.append((twin, replace(twin, state=LIVE, expires_at=memory.expires_at)))
     if memory.replaces:
-        old = _replaceable(write.store, memory.replaces)
+        old = _replaceable(write.store, memory.replaces, twin)
         changed.append((old, replace(old, state=REPLACED, replaced_by=twin.id)))
     if changed:
         rewrite(core, write, changed)
@@ -127,9 +130,8 @@ def _best_twin(same: Iterable[Memory], at: datetime) -> Memory | None:
     def order(memory: Memory) -> tuple[bool, bool, int]:
         return memory.state == LIVE, not expired(memory, at), memory.seq
 
-    return max(
-        (memory for memory in same if memory.state in (LIVE, TRASHED)), key=order, default=None
-    )
+    there = (memory for memory in same if memory.state in (LIVE, TRASHED))
+    return max(there, key=order, default=None)
 
 
 def expired(memory: Memory, at: datetime) -> bool:
@@ -214,10 +216,8 @@ def check_base(store: Store, memory: Memory, base: int | None) -> None:
             break
         memory = before
     if memory.seq != base:
-        raise Conflict(
-            memory.id,
-            f"revised by {memory.actor}; look at it as it is now, then do that again",
-        )
+        words = f"revised by {memory.actor}; look at it as it is now, then do that again"
+        raise Conflict(memory.id, words)
 
 
 _NOT_TOLD = (*("flags", "clock_ms", "clock_n", "device", "seq", "updated_at", "change", "actor"),)

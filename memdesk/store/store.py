@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from memdesk.clock import SKEW_MS
 from memdesk.memory import TOMBSTONE, Filter
 from memdesk.passages import Embedded, Found, Passage
 from memdesk.store import schema
@@ -53,6 +54,13 @@ class Head:
     seq: int = 0
     clock_ms: int = 0
     clock_n: int = 0
+
+    def raised(self, rows: Iterable[Head]) -> Head:
+        """Return the last sequence number and the latest clock of these too; none from the future."""
+        every = [self, *rows]
+        honest = datetime.now(UTC).timestamp() * 1000 + SKEW_MS
+        clocks = [(each.clock_ms, each.clock_n) for each in every if each.clock_ms <= honest]
+        return Head(max(each.seq for each in every), *max(clocks, default=(0, 0)))
 
 
 class Store:
@@ -311,11 +319,7 @@ class Store:
     def _read_head(self) -> Head:
         columns = ["seq", "clock_ms", "clock_n"]
         rows = self.memories.rows(f"seq > {self._head.seq}", columns=columns).to_pylist()
-        honest = (datetime.now(UTC) + timedelta(minutes=5)).timestamp() * 1000
-        clocks = [(row["clock_ms"], row["clock_n"]) for row in rows if row["clock_ms"] <= honest]
-        best = max(clocks, default=(0, 0))
-        clock = max(best, (self._head.clock_ms, self._head.clock_n))
-        return Head(max((row["seq"] for row in rows), default=self._head.seq), *clock)
+        return self._head.raised(Head(*(row[each] for each in columns)) for row in rows)
 
     def insert(self, memories: Sequence[Memory]) -> None:
         """Append memories whose ids are new; they are on the disk when this returns."""
@@ -333,13 +337,12 @@ class Store:
         """Put memories of another store in, and earlier revisions of theirs with when they were valid."""
         if revisions:
             self.history.add(schema.revision_rows(revisions))
-        self.memories.upsert(schema.memory_rows(memories), "id")
-        self._committed(memories)
-        self._head_version = -1  # the last one's clock need not be the latest
+        if memories:
+            self.memories.upsert(schema.memory_rows(memories), "id")
+            self._committed(memories)
 
     def _committed(self, memories: Sequence[Memory]) -> None:
-        last = max(memories, key=lambda memory: memory.seq)
-        self._head = Head(last.seq, last.clock_ms, last.clock_n)
+        self._head = self._head.raised(Head(m.seq, m.clock_ms, m.clock_n) for m in memories)
         self._head_version = self.memories.version
         self._commits += 1
         if self._commits % _SESSION_COMMITS == 0:
