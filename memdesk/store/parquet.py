@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from memdesk.store import schema
+from memdesk.store.durable import flush_file
 from memdesk.store.table import wrapped
 
 import pyarrow.parquet as pq  # isort: skip (after the engine's settings)
@@ -28,12 +29,4 @@ def parquet_file(path: Path) -> Iterator[Callable[[Sequence[Memory]], None]]:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with pq.ParquetWriter(path, schema.MEMORIES, compression="zstd") as file:
             yield lambda memories: file.write_table(schema.memory_rows(memories))
-        _flush(path)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        flush_file(path)

@@ -39,8 +39,6 @@ VERSION: str = lancedb.__version__
 _WHEN = "coalesce(happened_at, created_at)"
 _SESSION_COMMITS = 400  # caches are keyed by version and never shrink: LANCEDB.md §2
 _PASSAGE = ("ordinal", "start", "end", "text", "asking", "timed")
-Place = tuple[str, int, int, int, int]
-"""A passage's memory, the sequence number of its revision, ordinal, start and end."""
 _BESIDE = ("points", "backups", "ballast")
 """Restore points, backup files, and the reserve that maintenance gives up on a full disk."""
 _WORDS_OF_ONE = 384
