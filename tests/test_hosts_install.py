@@ -225,6 +225,15 @@ def test_a_dry_run_changes_nothing_and_shows_no_key(person: Person) -> None:
     assert person.files() == between
 
 
+def test_a_dry_run_shows_files_that_are_to_be_made(person: Person) -> None:
+    """For every host, on a machine where none has run yet, and of an empty file."""
+    person.write(".cursor/mcp.json", "")
+    for host in (each.name for each in HOSTS):
+        done = person.cli.ok("install", host, "--teach", "--dry-run")
+        assert "+++ " in done.out, host
+    assert person.files() == {".cursor/mcp.json": b""}
+
+
 def test_what_is_printed_can_be_put_in_by_hand(person: Person) -> None:
     """Each host in its own form; nothing is written."""
     assert json.loads(person.cli.ok("install", "vscode", "--print").out)["servers"]["memdesk"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from memdesk.hosts.json_text import Child, Part, at_path, parse, tokens
@@ -137,7 +138,7 @@ def hidden(text: str, shown: Sequence[Part]) -> str:
     """Return the text with all values hidden that are not in the parts to be `shown`."""
     cuts: list[Cut] = []
     read = list(tokens(text))
-    for token, after in zip(read, [*read[1:], None], strict=True):
+    for token, after in zip_longest(read, read[1:]):
         if any(part.start <= token.start < part.end for part in shown):
             continue
         if token.kind == "comment":
