@@ -545,6 +545,12 @@ def test_names_of_notes_are_readable_and_unique() -> None:
     assert not any("/" in name or name.startswith(".") for name in names)
 
 
+@pytest.mark.parametrize(("text", "title"), [("## A heading\n\ntext", "A heading"), ("#", "#")])
+def test_a_title_has_no_mark_of_a_heading(text: str, title: str) -> None:
+    """It is what other programs show of the note."""
+    assert f'\ntitle: "{title}"\n' in leaves.leaf(memory(text))
+
+
 def test_notes_come_back_as_they_were(tmp_path: Path) -> None:
     """An import of the Markdown files has the same texts, kinds, tags, spaces and times."""
     desk, other = desk_in(tmp_path / "first"), desk_in(tmp_path / "second")

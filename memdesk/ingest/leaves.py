@@ -29,7 +29,7 @@ def leaf(memory: Memory) -> str:
 def _known(memory: Memory) -> list[tuple[str, str]]:
     known = {
         "id": memory.id,
-        "title": memory.title[:300],
+        "title": (memory.title.lstrip("# ") or memory.title)[:300],
         "kind": memory.kind,
         "tags": list(memory.tags),
         "space": memory.space,
