@@ -116,7 +116,8 @@ def test_leaving_the_editor(demo: Service) -> None:
     """What would be lost is asked about, and to keep it is the answer at hand."""
 
     async def scene(person: Person) -> None:
-        await person.press("e", "escape")
+        await person.press("e")
+        await person.press("escape")
         assert isinstance(person.app.screen, MainScreen)
         await person.press("e")
         await person.type(" really")
