@@ -40,6 +40,26 @@ def test_the_package_costs_nothing() -> None:
     assert modules_after("import memdesk") - bare == {"memdesk"}
 
 
+_BOTH_LIBRARIES = """
+import sys
+import memdesk.store
+written = []
+calls = ("os.putenv", "os.unsetenv")
+sys.addaudithook(lambda event, told: written.append(told) if event in calls else None)
+from memdesk.embedder import native
+native._library()
+print(written)
+"""
+
+
+def test_nothing_is_written_to_the_environment_beside_a_store() -> None:
+    """A thread of LanceDB that read it meanwhile took the process with it."""
+    done = subprocess.run(
+        [sys.executable, "-c", _BOTH_LIBRARIES], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize(
     "name", ["memory", "moment", "answers", "errors", "limits", "link.client", "hook"]
 )

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import memdesk.environment  # noqa: F401 (what llama.cpp reads must be there before any thread)
 from memdesk.catalog import MAX_CONTEXT, Report
 from memdesk.embedder.wordpiece import WordPiece
 from memdesk.errors import ModelError
@@ -222,10 +223,6 @@ def _give_memory_back() -> None:
 @functools.cache
 def _library() -> ModuleType:
     """llama.cpp's C functions, loaded quietly; raises ModelError if they cannot be."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # On an abort ggml would start a debugger on this process and print what it says.
-    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     with _loading:
         try:
             library = _import_bindings()

@@ -10,10 +10,10 @@ import contextlib
 import ctypes
 import importlib.abc
 import importlib.machinery
-import os
 import sys
 from typing import TYPE_CHECKING
 
+import memdesk.environment  # noqa: F401 (what lancedb reads must be there before any thread)
 from memdesk.errors import StoreError
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ class _RestStandIn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def _prepare() -> None:
-    os.environ.setdefault("LANCEDB_LOG", "error")
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # musl has no mallopt
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
