@@ -10,19 +10,21 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 import platform
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
+from memdesk.disk import write_text
 from memdesk.errors import Invalid, ModelError
+
+if TYPE_CHECKING:
+    import os
 
 POOLINGS = ("mean", "cls", "last")
 MAX_CONTEXT = 2048
@@ -254,17 +256,7 @@ class Catalog:
     def _write(self, state: _State) -> None:
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # mkstemp makes the file 0600, so it is never readable by others, not even for a moment.
-            number, made = tempfile.mkstemp(dir=self._file.parent, prefix=".models-")
-            try:
-                with os.fdopen(number, "w", encoding="utf-8") as stream:
-                    json.dump(state, stream, indent=1, sort_keys=True)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                Path(made).replace(self._file)
-            except BaseException:
-                Path(made).unlink(missing_ok=True)
-                raise
+            write_text(self._file, json.dumps(state, indent=1, sort_keys=True))
         except OSError as error:
             raise ModelError(f"{self._file} cannot be written: {error.strerror}") from error
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from memdesk import disk
+from memdesk.disk import write_json
 from memdesk.memory import Draft
 from memdesk.store import durable
 
@@ -24,13 +26,14 @@ WORKER = Path(__file__).with_name("worker.py")
 def flushed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Return the paths that were put on the disk."""
     paths: list[Path] = []
-    real = durable.flush_file
+    real = disk.flush_file
 
     def record(path: Path) -> None:
         paths.append(path)
         real(path)
 
-    monkeypatch.setattr(durable, "flush_file", record)
+    for room in (disk, durable):
+        monkeypatch.setattr(room, "flush_file", record)
     return paths
 
 
@@ -96,13 +99,13 @@ def test_the_kernel_is_asked_to_flush_before_the_answer(home: Path, tmp_path: Pa
 def test_json_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that fails half-way leaves the old file and no litter."""
     path = tmp_path / "store.json"
-    durable.write_json(path, {"a": 1})
+    write_json(path, {"a": 1})
 
     def refuse(*_: object) -> None:
         raise OSError("no")
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(OSError, match="no"):
-        durable.write_json(path, {"a": 2})
+        write_json(path, {"a": 2})
     assert json.loads(path.read_text()) == {"a": 1}
     assert list(tmp_path.iterdir()) == [path]

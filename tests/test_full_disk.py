@@ -17,10 +17,10 @@ from fakes import FakeEmbedder
 from mcp_client import call
 from served import direct_only
 
+from memdesk.disk import write_json
 from memdesk.errors import MemdeskError, StoreError
 from memdesk.memory import Draft, Edit
 from memdesk.store import ballast
-from memdesk.store.durable import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

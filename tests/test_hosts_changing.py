@@ -282,7 +282,7 @@ def test_a_record_that_cannot_be_written_leaves_nothing_behind(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("memdesk.hosts.installed.json.dump", full)
+    monkeypatch.setattr("memdesk.disk.flush_file", full)
     with pytest.raises(Unusable, match="No space left on device"):
         Records(tmp_path / "store").keep(Path("/f"), installed.record(None, b"a", made=True))
     assert list(tmp_path.iterdir()) == []

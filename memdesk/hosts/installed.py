@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memdesk.disk import write_json
 from memdesk.errors import MemdeskError
 from memdesk.hosts.unusable import Unusable
 from memdesk.lock import WriterLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 FILE = "installed.json"
 """In the store's folder: of a host's own words only those are in it that stand amid ours."""
@@ -124,14 +123,7 @@ class Records:
         if not told:
             self._file.unlink(missing_ok=True)
             return
-        fd, name = tempfile.mkstemp(prefix=f".{FILE}.", dir=self._home)
-        try:
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                json.dump(told, file)
-            Path(name).replace(self._file)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_json(self._file, told)
 
 
 def _common(one: bytes, other: bytes) -> int:

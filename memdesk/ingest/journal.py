@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from memdesk.disk import flush_folder, write_json
 from memdesk.errors import Invalid, StoreError
 from memdesk.memory import check_id, new_id
 
@@ -42,12 +41,8 @@ class Journal:
         if self._file:
             try:
                 self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump({"change": change}, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                _flush_folders(self._file)
+                write_json(self._file, {"change": change})
+                flush_folder(self._file.parent.parent)
             except OSError as error:
                 raise StoreError(
                     f"{self._file.parent} cannot be written: {error.strerror}"
@@ -59,16 +54,6 @@ class Journal:
         if self._file:
             with suppress(OSError):
                 self._file.unlink()
-
-
-def _flush_folders(file: Path) -> None:
-    """Put the entries that lead to a file on the disk; Windows does that by itself."""
-    for folder in () if sys.platform == "win32" else (file.parent, file.parent.parent):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _name(path: Path, about: tuple[object, ...]) -> str:

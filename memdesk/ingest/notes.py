@@ -7,19 +7,19 @@ import json
 import logging
 import os
 import re
-import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memdesk.disk import write_text
 from memdesk.errors import Busy, StoreError
 from memdesk.lock import WriterLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
+    from pathlib import Path
 
     from memdesk.ingest.watched import Stamp
 
@@ -138,22 +138,10 @@ class Notes:
             "notes": self.by_path,
         }
         try:
-            self._write(json.dumps(said, separators=(",", ":"), default=vars))
+            write_text(self.file, json.dumps(said, separators=(",", ":"), default=vars))
+            told = self.file.stat()
         except OSError as error:
             raise StoreError(f"{self.file} cannot be written: {error.strerror}") from error
-
-    def _write(self, text: str) -> None:
-        descriptor, name = tempfile.mkstemp(dir=self.file.parent, prefix=f".{self.file.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-                told = os.fstat(stream.fileno())
-            Path(name).replace(self.file)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
         self._read = told.st_mtime_ns, told.st_ino
 
     def here(self) -> Iterator[str]:

@@ -54,7 +54,7 @@ def recorded(home: Path) -> tuple[Backup, ...]:
 
 def record(home: Path, made: Backup) -> None:
     """Add a backup to the list; the caller holds the lock of backups. Raises `StoreError`."""
-    from memdesk.store.durable import write_json
+    from memdesk.disk import write_json
 
     others = [each for each in recorded(home) if each.path != made.path]
     try:

@@ -39,6 +39,6 @@ def _read(home: Path) -> list[datetime]:
 
 
 def _write(home: Path, seen: list[datetime]) -> None:
-    from memdesk.store.durable import write_json
+    from memdesk.disk import write_json
 
     write_json(home / FILE, {"maintained": [each.isoformat() for each in seen]})

@@ -75,7 +75,7 @@ class Hosts:
 
     def set(self, name: str, rules: HostRules) -> HostRules:
         """Keep the rules of a host; return them in their usual form. Raises `Invalid`."""
-        from memdesk.store.durable import write_json
+        from memdesk.disk import write_json
 
         name, rules = folded(name), _checked(rules)
         with self._lock.hold(_PATIENCE):

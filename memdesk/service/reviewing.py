@@ -148,7 +148,7 @@ def forget(core: Core, ids: Sequence[str]) -> None:
 
 def _write(core: Core, looked: Looked) -> None:
     """Keep what was found, unless it is kept so already; wake who waits for what is new to them."""
-    from memdesk.store.durable import write_json
+    from memdesk.disk import write_json
 
     kept = read(core)
     if looked == kept:

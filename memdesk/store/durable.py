@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import logging
 import os
-import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memdesk.disk import flush_file, flush_folder
 from memdesk.errors import StoreError
 from memdesk.store.manifest import is_whole, looks_torn, manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -30,48 +28,6 @@ _TICK_NS = 100_000_000
 _REST_NS = 60_000_000_000
 _MOST_ASIDE = 12
 _MOST_COUNTS = 1
-
-
-def flush_file(path: Path) -> None:
-    """Put a file's bytes on the disk itself (F_FULLFSYNC on macOS, where fsync stops at the drive)."""
-    # Windows flushes only through a handle that may write.
-    descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
-    try:
-        if sys.platform == "darwin":
-            import fcntl
-
-            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-        else:
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def flush_folder(path: Path) -> None:
-    """Put a folder's entries on the disk; Windows does that by itself."""
-    if sys.platform != "win32":
-        flush_file(path)
-
-
-def flush_way(path: Path) -> None:
-    """Put the entries that lead to a new folder on the disk, as far as they may be read."""
-    for above in path.parents:
-        with contextlib.suppress(OSError):
-            flush_folder(above)
-
-
-def write_json(path: Path, value: Mapping[str, object] | Sequence[object]) -> None:
-    """Replace a JSON file so that after a crash either the old or the new one is whole."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1)
-        flush_file(Path(name))
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    flush_folder(path.parent)
 
 
 class Flusher:

@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memdesk.disk import flush_file, flush_folder, write_json
 from memdesk.errors import StoreError
-from memdesk.store.durable import Flusher, flush_file, flush_folder, write_json
+from memdesk.store.durable import Flusher
 from memdesk.store.stamp import FILE
 
 if TYPE_CHECKING:

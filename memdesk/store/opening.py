@@ -7,9 +7,10 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
+from memdesk.disk import flush_folder, flush_way
 from memdesk.errors import StoreError
 from memdesk.store import exchange, schema
-from memdesk.store.durable import Flusher, check_hard_links, flush_folder, flush_way, mend
+from memdesk.store.durable import Flusher, check_hard_links, mend
 from memdesk.store.engine import FTS, Bitmap, BTree, IvfRq, IvfSq, LabelList, lancedb, pa
 from memdesk.store.manifest import looks_torn
 from memdesk.store.stamp import Stamp, read_stamp, write_stamp

@@ -6,8 +6,8 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from memdesk.disk import flush_file
 from memdesk.store import schema
-from memdesk.store.durable import flush_file
 from memdesk.store.table import wrapped
 
 import pyarrow.parquet as pq  # isort: skip (after the engine's settings)

@@ -19,9 +19,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memdesk.disk import flush_folder, write_json
 from memdesk.errors import StoreError
 from memdesk.memory import TOMBSTONE, now
-from memdesk.store.durable import Flusher, flush_folder, write_json
+from memdesk.store.durable import Flusher
 from memdesk.store.filters import one_of
 from memdesk.store.manifest import manifests, parts
 from memdesk.store.stamp import FILE as STAMP

@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from memdesk.disk import write_json
 from memdesk.errors import StoreError
 from memdesk.memory import new_id
-from memdesk.store.durable import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path

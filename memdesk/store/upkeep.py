@@ -15,11 +15,11 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from memdesk.disk import flush_folder, write_json
 from memdesk.errors import StoreError
 from memdesk.memory import TOMBSTONE
 from memdesk.store import ballast
 from memdesk.store.compaction import compact, renew
-from memdesk.store.durable import flush_folder, write_json
 from memdesk.store.filters import one_of
 from memdesk.store.lapsed import lapsed
 from memdesk.store.manifest import looks_torn
