@@ -218,6 +218,26 @@ def test_a_look_goes_no_deeper_than_it_must(tmp_path: Path) -> None:
             )
 
 
+def test_files_of_other_names_are_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder is told to be no export by its names alone; where one is sought, all of it is given."""
+
+    def names() -> list[str]:
+        with opened(tmp_path, 1, lambda name: name == "sought.json") as bundle:
+            return [each.name for each in bundle.entries]
+
+    (tmp_path / "a.json").write_bytes(b"{}")
+    with monkeypatch.context() as blind:
+        blind.setattr(Path, "lstat", lambda _: pytest.fail("looked at"))
+        assert names() == []
+    packed(tmp_path / "data-000.zip", inner=b"{}")
+    assert names() == ["a.json", "inner.json"]
+    (tmp_path / "data-000.zip").unlink()
+    (tmp_path / "sought.json").write_bytes(b"{}")
+    assert names() == ["a.json", "sought.json"]
+
+
 def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
     """A path that is not there, or a pipe, is told at once."""
     os.mkfifo(tmp_path / "pipe")

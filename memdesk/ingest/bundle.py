@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import stat
 import zipfile
 import zlib
 from contextlib import ExitStack, contextmanager
@@ -73,26 +74,18 @@ class Bundle:
     """What stands in it and is not opened."""
 
 
-def head(path: Path) -> bytes:
-    """Return how a file begins; empty where it cannot be read."""
-    try:
-        if not path.is_file():  # a pipe would never answer
-            return b""
-        with path.open("rb") as file:
-            return file.read(HEAD)
-    except (OSError, ValueError):
-        return b""
-
-
 @contextmanager
-def opened(path: Path, deepest: int | None = None) -> Iterator[Bundle]:
+def opened(
+    path: Path, deepest: int | None = None, sought: Callable[[str], object] | None = None
+) -> Iterator[Bundle]:
     """Give the files of an export while it is open; raises `Invalid` for what is none.
 
-    Of a folder so many levels below it are looked at, all of them by default.
+    Of a folder so many levels below it are looked at, all of them by default. One in which no name is
+    `sought` is given as empty, without a look at its files.
     """
     with ExitStack() as stack:
         if path.is_dir():
-            yield _folder(path, deepest, stack)
+            yield _folder(path, deepest, sought, stack)
         elif not path.is_file():
             raise Invalid(str(path), "is no file or folder")
         elif zipfile.is_zipfile(path):
@@ -102,13 +95,21 @@ def opened(path: Path, deepest: int | None = None) -> Iterator[Bundle]:
             yield Bundle((alone,))
 
 
-def _folder(path: Path, deepest: int | None, stack: ExitStack) -> Bundle:
+def _folder(
+    path: Path,
+    deepest: int | None,
+    sought: Callable[[str], object] | None,
+    stack: ExitStack,
+) -> Bundle:
     """Return the files of a folder; zips in it that are parts of one export count as unpacked."""
     entries: list[Entry] = []
     refused: list[Skipped] = []
-    for file in _walk(path, deepest):
-        name = shown(file.relative_to(path).as_posix())
-        if file.is_symlink() or not file.is_file():
+    files = list(_walk(path, deepest))
+    if sought and not any(sought(name) or _PART.fullmatch(name) for name, _ in files):
+        return Bundle(())
+    for name, file in files:
+        told = _told(file)
+        if told is None or not stat.S_ISREG(told.st_mode):
             refused.append(Skipped(name, "a link or no ordinary file"))
         elif _PART.fullmatch(name) and zipfile.is_zipfile(file):
             inner = _zip(file, stack)
@@ -116,7 +117,7 @@ def _folder(path: Path, deepest: int | None, stack: ExitStack) -> Bundle:
             refused += inner.refused
         else:
             entries.append(
-                Entry(name, str(file), lambda file=file: _plain(file), _changed(file))  # type: ignore[misc]
+                Entry(name, str(file), lambda file=file: _plain(file), told.st_mtime_ns)  # type: ignore[misc]
             )
     return Bundle(_sorted(entries), tuple(refused))
 
@@ -128,11 +129,13 @@ def only(bundle: Bundle, path: Path, expected: str) -> Entry:
     return bundle.entries[0]
 
 
-def _walk(path: Path, deepest: int | None) -> Iterator[Path]:
-    """Yield the files below a folder, following no links."""
+def _walk(path: Path, deepest: int | None) -> Iterator[tuple[str, Path]]:
+    """Yield the files below a folder with their names in it, following no links."""
     count = 0
     for folder, folders, names in os.walk(path, followlinks=False):
-        level = len(Path(folder).parts) - len(path.parts)
+        here = Path(folder)
+        level = len(here.parts) - len(path.parts)
+        above = f"{here.relative_to(path).as_posix()}/" if level else ""
         folders[:] = [] if level == deepest else sorted(folders)
         for each in sorted(names):
             count += 1
@@ -140,7 +143,7 @@ def _walk(path: Path, deepest: int | None) -> Iterator[Path]:
                 raise Invalid(
                     str(path), f"has over {_MOST_FILES:,} files; name the export's folder"
                 )
-            yield Path(folder) / each
+            yield shown(above + each), here / each
 
 
 def _plain(file: Path) -> IO[bytes]:
@@ -150,11 +153,12 @@ def _plain(file: Path) -> IO[bytes]:
         raise Invalid(str(file), f"cannot be read: {error.strerror}") from error
 
 
-def _changed(file: Path) -> int:
+def _told(file: Path) -> os.stat_result | None:
+    """Return what the system tells of a file itself, not of what it links to; None where it is gone."""
     try:
-        return file.stat().st_mtime_ns
-    except OSError:
-        return 0
+        return file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _zip(path: Path, stack: ExitStack) -> Bundle:

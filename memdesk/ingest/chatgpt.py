@@ -56,7 +56,7 @@ _TITLE = re.compile(r"\A#[^\n]*\n")
 def recognises(path: Path) -> bool:
     """Tell whether a zip, a folder or a file is an export of ChatGPT."""
     try:
-        with opened(path, deepest=1) as bundle:
+        with opened(path, deepest=1, sought=_CONVERSATIONS.fullmatch) as bundle:
             return any(
                 _SIGN.search(entry.head())
                 for entry in bundle.entries[:5000]

@@ -28,7 +28,7 @@ from memdesk.ingest.values import (
 from memdesk.memory import PERSONAL, Draft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -61,7 +61,7 @@ _ROLES = {"human": "user", "user": "user", "assistant": "assistant"}
 def recognises(path: Path) -> bool:
     """Tell whether a zip, a folder or a file is an export of Claude.ai, or one of its parts."""
     try:
-        with opened(path, deepest=1) as bundle:
+        with opened(path, deepest=1, sought=_named) as bundle:
             return any(
                 _SIGNS[about].search(entry.head())
                 for entry in bundle.entries[:5000]
@@ -73,12 +73,17 @@ def recognises(path: Path) -> bool:
 
 def _about(entry: Entry) -> str:
     """Return what a file of an export is about; empty for another one."""
-    named = next((about for about, place in _PLACES.items() if place.fullmatch(entry.name)), "")
+    named = _named(entry.name)
     if named or not entry.alone:
         return named
     # A browser names a second download another way.
     head = entry.head()
     return next((about for about in (_CHATS, _MEMORIES) if _SIGNS[about].search(head)), "")
+
+
+def _named(place: str) -> str:
+    """Return what a file in such a place of an export is about; empty for another one."""
+    return next((about for about, own in _PLACES.items() if own.fullmatch(place)), "")
 
 
 @dataclass
@@ -198,19 +203,27 @@ def _project(told: dict[str, Any], place: str, reading: _Reading) -> Told:
 
 def _conversation(told: dict[str, Any], place: str, reading: _Reading) -> Told:
     """Yield the turns of a conversation: those of the branch that it ended with."""
-    messages = told.get("chat_messages")
-    if not isinstance(messages, list):
-        yield Skipped(place, f"a conversation {_SHAPE}")
-        return
-    reading.fit = True
-    if not messages:
-        yield Skipped(place, "an empty conversation")
+    messages = yield from _messages(told, "chat_messages", place, reading)
     person = reading.people.get(name(mapping(told.get("account")).get("uuid")), "")
     talk = _chat(told, "name", person, reading)
     began = moment(told.get("created_at"))
     seen_last = _branch(messages)
     for number, value in enumerate(messages, start=1):
         yield from _message(value, talk, began, f"{place}, turn {number}", seen_last)
+
+
+def _messages(
+    told: dict[str, Any], key: str, place: str, reading: _Reading
+) -> Generator[Skipped, None, list[object]]:
+    """Yield why a conversation has no messages where it has none; returns them."""
+    messages = told.get(key)
+    if not isinstance(messages, list):
+        yield Skipped(place, f"a conversation {_SHAPE}")
+        return []
+    reading.fit = True
+    if not messages:
+        yield Skipped(place, "an empty conversation")
+    return messages
 
 
 def _branch(messages: list[object]) -> frozenset[str]:
@@ -261,13 +274,7 @@ def _text(value: dict[str, Any]) -> tuple[str, str]:
 
 def _design(told: dict[str, Any], place: str, reading: _Reading) -> Told:
     """Yield the turns of a chat about a design."""
-    messages = told.get("messages")
-    if not isinstance(messages, list):
-        yield Skipped(place, f"a conversation {_SHAPE}")
-        return
-    reading.fit = True
-    if not messages:
-        yield Skipped(place, "an empty conversation")
+    messages = yield from _messages(told, "messages", place, reading)
     talk = _chat(told, "title", "", reading)
     began = moment(told.get("created_at"))
     for number, each in enumerate(messages, start=1):

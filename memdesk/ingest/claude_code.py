@@ -12,9 +12,10 @@ from hashlib import blake2b
 from typing import IO, TYPE_CHECKING, Any
 
 from memdesk.ingest import chat, transcripts
-from memdesk.ingest.bundle import Entry, head, opened
+from memdesk.ingest.bundle import HEAD, Entry, opened
 from memdesk.ingest.chat import Chat
 from memdesk.ingest.item import Choices, Format, Item, Skipped
+from memdesk.ingest.paper import head
 from memdesk.ingest.streamed import LONGEST, Unread, lines
 from memdesk.ingest.values import exactly, found, mapping, metadata, moment, name, words
 from memdesk.memory import PERSONAL, Draft
@@ -54,7 +55,7 @@ def recognises(path: Path) -> bool:
 
 def _is_one(path: Path) -> bool:
     """Tell whether one of the first lines of a file is a transcript's."""
-    return any(_fits(line) for line in head(path).split(b"\n")[:20])
+    return any(_fits(line) for line in head(path, HEAD).split(b"\n")[:20])
 
 
 def _fits(line: bytes) -> bool:

@@ -12,9 +12,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from memdesk.ingest import chat, transcripts
-from memdesk.ingest.bundle import Entry, head, opened
+from memdesk.ingest.bundle import HEAD, Entry, opened
 from memdesk.ingest.chat import Chat
 from memdesk.ingest.item import Choices, Format, Item, Skipped
+from memdesk.ingest.paper import head
 from memdesk.ingest.streamed import Unread, lines
 from memdesk.ingest.values import mapping, moment, name, sequence, words
 from memdesk.memory import PERSONAL
@@ -59,11 +60,12 @@ def recognises(path: Path) -> bool:
 
 def _is_one(path: Path) -> bool:
     """Tell whether the first line of a file begins a session."""
+    begins = head(path, HEAD)
     try:
-        value = json.loads(head(path).split(b"\n")[0])
+        value = json.loads(begins.split(b"\n")[0])
     except (ValueError, RecursionError):
         # The first line holds the program's instructions and may be long.
-        return bool(re.match(rb'\{"timestamp":"[^"]{1,40}","type":"session_meta"', head(path)))
+        return bool(re.match(rb'\{"timestamp":"[^"]{1,40}","type":"session_meta"', begins))
     return _begins(mapping(value), path.name)
 
 

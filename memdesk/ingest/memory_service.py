@@ -12,9 +12,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from memdesk.errors import Invalid
-from memdesk.ingest import values
-from memdesk.ingest.bundle import head as head_of
-from memdesk.ingest.bundle import only, opened
+from memdesk.ingest import paper, values
+from memdesk.ingest.bundle import HEAD, only, opened
 from memdesk.ingest.item import Choices, Format, Item, Skipped
 from memdesk.ingest.streamed import LONGEST, parts
 from memdesk.memory import PERSONAL, Draft
@@ -40,7 +39,7 @@ _NO_TAG = "untagged"
 
 def recognises(path: Path) -> bool:
     """Tell whether a file is its export or its database."""
-    head = head_of(path)
+    head = paper.head(path, HEAD)
     if head.startswith(_MAGIC):
         return _has_table(path, head)
     return bool(_JSON.match(head)) and b'"content_hash"' in head and b'"content"' in head
@@ -50,7 +49,7 @@ def read(path: Path, choices: Choices) -> Iterator[Item | Skipped]:
     """Yield each memory that is not deleted there, in the order it keeps them."""
     if path.is_dir():
         raise Invalid(str(path), f"is a folder; expected a file: {EXPECTED}")
-    head = head_of(path)
+    head = paper.head(path, HEAD)
     rows = _rows(path, head) if head.startswith(_MAGIC) else _records(path)
     for place, told in rows:
         if told is None:

@@ -84,7 +84,7 @@ def opened(path: Path) -> BinaryIO:
     """Return a regular file, open to be read; raises `Unfit` for anything else."""
     try:
         # A pipe without a writer would be waited for.
-        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except (OSError, ValueError) as error:
         raise Unfit(f"cannot be opened: {why(error)}") from None
     if not stat.S_ISREG(os.fstat(number).st_mode):

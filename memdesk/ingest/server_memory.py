@@ -12,8 +12,9 @@ import re
 from typing import IO, TYPE_CHECKING, Any
 
 from memdesk.errors import Invalid
-from memdesk.ingest.bundle import head, only, opened
+from memdesk.ingest.bundle import HEAD, only, opened
 from memdesk.ingest.item import Choices, Format, Item, Skipped
+from memdesk.ingest.paper import head
 from memdesk.ingest.streamed import Unread, lines, parts
 from memdesk.ingest.values import found, mapping, metadata, name, tags, words
 from memdesk.memory import PERSONAL, Draft
@@ -36,7 +37,7 @@ _RELATION = {"type", "from", "to", "relationType"}
 
 def recognises(path: Path) -> bool:
     """Tell whether a file begins with an entity or a relation."""
-    begins = head(path).removeprefix(_MARK)
+    begins = head(path, HEAD).removeprefix(_MARK)
     if b'"entityType"' not in begins and b'"relationType"' not in begins:
         return False
     if _LINE.match(begins) or _GRAPH.match(begins):

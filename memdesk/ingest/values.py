@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from memdesk.clock import SKEW_MS
 from memdesk.errors import Invalid
 from memdesk.ingest.item import Item, Skipped
 from memdesk.memory import (
@@ -29,7 +30,6 @@ _LONGEST_NAME = 200
 _LONGEST_KIND = 32
 _MILLISECONDS = 1e11
 """A number beyond this counts milliseconds: as seconds it were the year 5138."""
-_AHEAD = timedelta(minutes=5)
 _DEEPEST = 12
 _MOST_METADATA = MAX_METADATA_BYTES - 2048
 """Leaves room for what the import adds."""
@@ -70,7 +70,7 @@ def moment(value: object) -> datetime | None:
     None for anything else, and for what is still to come: then a clock was wrong.
     """
     at = any_moment(value)
-    return at if at is not None and at <= now() + _AHEAD else None
+    return at if at is not None and at <= now() + timedelta(milliseconds=SKEW_MS) else None
 
 
 def any_moment(value: object) -> datetime | None:
