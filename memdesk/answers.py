@@ -194,7 +194,7 @@ class Concern:
     """Something about a memory that wants the person's eye; nothing is done about it without them."""
 
     kind: str
-    """duplicate, contradiction, replaced, secret, instruction, low-trust or burst."""
+    """duplicate, contradiction, replaced, secret, instruction, low-trust, burst or conflict."""
     memory: Memory
     other: Memory | None = None
     """What it is a duplicate of or contradicts, or what took its place."""

@@ -33,6 +33,8 @@ STATES = (LIVE, TRASHED, REPLACED, TOMBSTONE)
 TRUSTS = ("user", "agent", "import", "remote")
 BURST = "burst"
 """The flag of what one host saved beyond a number in a minute: the person looks at it first."""
+CONFLICT = "conflict"
+"""The flag of what had changed here and at a remote: the later one won."""
 
 # C0 but newline and tab, DEL, C1, and the bidi overrides that can hide text (DESIGN §2).
 _REMOVED = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -37,21 +37,21 @@ log = logging.getLogger(__name__)
 _READS = (
     *("warm", "recall", "get", "list", "history", "profile", "stats", "await_change"),
     *("host_rules", "overview", "inbox", "activity", "status", "points", "diff"),
-    *("backups_with", "wholes"),
+    *("backups_with", "wholes", "remotes", "outbox"),
 )
 _WRITES = (
     *("set_host_rules", "remember", "revise", "forget", "restore", "purge", "review"),
-    *("revise_many", "merge", "revert", "take_point", "drop_point"),
+    *("revise_many", "merge", "revert", "take_point", "drop_point", "retry"),
 )
 _LONG = (
     *("remember_many", "rename_tag", "rename_space", "delete_space", "undo"),
     *("embed_pending", "use_model", "roll_back_model", "reindex", "maintain", "examine"),
     *("copy_to", "check_copy", "restore_copy", "restore_point", "take_in", "adopt"),
-    "write_parquet",
+    *("write_parquet", "sync"),
 )
 VERBS = (*_READS, *_WRITES, *_LONG)
 """What a client may ask for."""
-_WAITING = ("await_change", "use_model", "roll_back_model")
+_WAITING = ("await_change", "use_model", "roll_back_model", "sync")
 """Verbs that do nothing but wait: they keep no thread of the pool, and no duty from its turn."""
 _TOLD_AT_MOST = 1000
 """Steps of progress kept for a caller who reads slowly; the oldest are left out."""

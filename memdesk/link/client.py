@@ -18,6 +18,7 @@ from memdesk.answers import (
 from memdesk.link.batches import batches, further
 from memdesk.link.calls import Call, Calls
 from memdesk.link.keeping import Keeping
+from memdesk.link.syncing import Syncing
 from memdesk.memory import PERSONAL, Filter, Memory, check_space, new_id, now
 from memdesk.rules import HostRules
 
@@ -33,7 +34,7 @@ T = TypeVar("T")
 _EVERYTHING = Filter()
 
 
-class ServiceClient(Keeping):
+class ServiceClient(Keeping, Syncing):
     """A person's memories, by way of the daemon; thread-safe, as `memdesk.service.Service` is.
 
     A call whose connection breaks is asked again; a write is then known by its `change`, and

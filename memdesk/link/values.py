@@ -43,6 +43,7 @@ from memdesk.answers import (
 )
 from memdesk.errors import MemdeskError, StoreError
 from memdesk.memory import Draft, Edit, Filter, Memory, Source
+from memdesk.remotes import Outbox, Parcel, Remote, Standing, Synced
 from memdesk.rules import HostRules
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ _CLASSES: dict[str, type[Any]] = {
         *(Remembered, Revision, Stats, Status, Taken, Whole, Wholes),
         *(Copied, Diff, Difference, Finding, Point, Restored),
         *(Draft, Edit, Filter, HostRules, Memory, Source),
+        *(Outbox, Parcel, Remote, Standing, Synced),
     )
 }
 

@@ -16,18 +16,18 @@ from memdesk.limits import check as check_wanted
 from memdesk.memory import TOMBSTONE, TRASHED, Memory
 from memdesk.service import indexing, points, reading
 from memdesk.service.erasing import tombstone
+from memdesk.service.realigning import Pair, realign
 from memdesk.service.soundness import checked_whole
 from memdesk.service.undoing import adopted_at_once, undo_of
-from memdesk.service.writing import Pair, checked_change, realign, rewrite, trashed
+from memdesk.service.writing import checked_change, rewrite, trashed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from memdesk.memory import Filter
-    from memdesk.passages import Passage
     from memdesk.service.core import Core, Writing
-    from memdesk.store import PassageRow, Store
+    from memdesk.store import Store
 
 MOST = 200
 """Memories with their histories that are read at once: each may be a megabyte."""
@@ -103,7 +103,7 @@ def _write(core: Core, sound: Sequence[Whole], actor: str, change: str | None) -
     # Cut before the lock is taken: of a thousand memories that is seconds in which others wait.
     before = _Adoption(core.store(), sound, change)
     before.told()
-    cut = {each.id: indexing.passages(each, core.recipe) for each in _not_erased(before.new)}
+    cut = indexing.cut(core, before.new)
     with core.writing(actor, change) as write:
         adoption = _Adoption(write.store, sound, change, write)
         told = adoption.told()
@@ -112,7 +112,8 @@ def _write(core: Core, sound: Sequence[Whole], actor: str, change: str | None) -
         if adoption.rewritten:
             rewrite(core, write, adoption.rewritten)
         there = [each.id for each in adoption.new if each.id in adoption.before]
-        indexing.put(core, write.store, _rows(core, adoption.new, cut), replaced=there)
+        made = indexing.rows_of(core, adoption.new, cut)
+        indexing.put(core, write.store, made, replaced=there)
     if adoption.new or adoption.rewritten:
         indexing.embed_in_background(core)
     return told
@@ -120,19 +121,6 @@ def _write(core: Core, sound: Sequence[Whole], actor: str, change: str | None) -
 
 def _not_erased(memories: Sequence[Memory]) -> list[Memory]:
     return [each for each in memories if each.state != TOMBSTONE]
-
-
-def _rows(
-    core: Core, memories: Sequence[Memory], cut: Mapping[str, list[Passage]]
-) -> list[PassageRow]:
-    """Return the passages of memories, of which those that are `cut` already are taken as they are."""
-    return [
-        row
-        for memory in _not_erased(memories)
-        for row in indexing.rows(
-            memory, cut.get(memory.id) or indexing.passages(memory, core.recipe), None
-        )
-    ]
 
 
 Clock = tuple[int, int, str]

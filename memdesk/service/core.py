@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from memdesk.recipe import Recipe
     from memdesk.service.duties import Child
     from memdesk.service.switch import Switch
+    from memdesk.service.syncing import Remotes
     from memdesk.store import Store
 
 T = TypeVar("T")
@@ -45,6 +46,8 @@ MODEL_WAIT = 1.5
 """How long a call waits for the model, in seconds, before it does with words alone."""
 MAINTENANCE = duties.MAINTENANCE
 """The actor of what the store does by itself; undo passes it over."""
+SYNC = "sync:"
+"""What the actor of a change begins with that came from a remote, whose name follows; so does undo."""
 _THREADS = 4
 _ASK_SECONDS = 2.0
 _SLICE = 0.25
@@ -130,6 +133,8 @@ class Core(Models):
 
     snapshots: bool = False
     """Whether restore points are made on a schedule, by a process that stays."""
+    remotes: Remotes | None = None
+    """What knows the remotes; None where there can be none."""
     points_looked: datetime | None = None
     """When it was looked last whether it is time for one."""
     on_write: list[Callable[[Core], None]] = field(default_factory=list)

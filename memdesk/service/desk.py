@@ -23,6 +23,7 @@ from memdesk.service.core import Core
 from memdesk.service.duties import WARMING
 from memdesk.service.hosts import Hosting
 from memdesk.service.keeping import Keeping
+from memdesk.service.syncing import Syncing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -45,12 +46,11 @@ if TYPE_CHECKING:
     from memdesk.embedder import Embedding
     from memdesk.memory import Draft, Edit, Memory
     from memdesk.service.duties import Child, Duties
+    from memdesk.service.syncing import Remotes
     from memdesk.store import Store
 
 _EVERYTHING = Filter()
 _RECIPE = Recipe()
-
-
 _AFTER_A_WRITE = (
     reviewing.review_in_background,
     points.keep_in_background,
@@ -66,7 +66,7 @@ def _due(core: Core, store: Store) -> None:
     switching.opened(core, store)
 
 
-class Service(Keeping, Hosting):
+class Service(Keeping, Hosting, Syncing):
     """One person's memories; thread-safe, synchronous, and safe beside other processes.
 
     Every verb raises `Invalid` for input it cannot use and `StoreError` when the store fails; those
@@ -89,6 +89,7 @@ class Service(Keeping, Hosting):
         recipe: Recipe = _RECIPE,
         activity: bool = True,
         snapshots: bool = False,
+        remotes: Remotes | None = None,
     ) -> None:
         """Prepare a desk on the folder `home`; nothing is opened until a verb needs it.
 
@@ -96,12 +97,13 @@ class Service(Keeping, Hosting):
         maintenance child; `models` gives the model of a name, for a store of another model;
         `background` embeds what waits beside the calls; `recipe` is for measuring recall without
         one of its parts; `activity` logs what hosts ask; `snapshots` makes restore
-        points on a schedule, where there is a background.
+        points on a schedule, with a background; `remotes` knows where memories may go.
         """
         self._core = Core(
             *(home, embedder, default_space, wait, maintain, models, background, recipe, _due),
             log_hosts=activity,
             snapshots=snapshots,
+            remotes=remotes,
         )
         self.hosts = self._core.activity
         """The log of what hosts ask."""

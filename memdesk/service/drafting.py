@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from memdesk import suspicion
+from memdesk.clock import SKEW_MS
 from memdesk.errors import Invalid
 from memdesk.memory import (
     BURST,
+    CONFLICT,
     LIVE,
     TRUSTS,
     Draft,
@@ -36,8 +38,6 @@ FLAGS = (SECRET, INSTRUCTION, LOW_TRUST)
 """What a memory is flagged with by itself; other flags are left as they are."""
 _LOW = 0.5
 """An import below this confidence is of low trust."""
-_AHEAD = timedelta(minutes=5)
-"""So far another device's clock may be ahead of this one's (DESIGN §2)."""
 ROLES = ("user", "assistant", "system", "tool")
 
 
@@ -131,7 +131,7 @@ def edited(memory: Memory, edit: Edit, now: datetime) -> Memory:
         changes["tags"] = _retagged(memory.tags if edit.tags is None else edit.tags, edit)
     after = replace(memory, **changes)  # type: ignore[arg-type]
     if after.content_hash != memory.content_hash:
-        return replace(flagged(after), reviewed=_still_reviewed(memory))
+        return replace(flagged(after), reviewed=still_reviewed(memory))
     return reflagged(memory, after)
 
 
@@ -153,15 +153,17 @@ def flagged(memory: Memory) -> Memory:
     if suspicion.secrets(beside(memory)):
         kinds.add(SECRET)
     doubtful = memory.confidence is not None and memory.confidence < _LOW
-    if memory.source.trust == "remote" or (memory.source.trust == "import" and doubtful):
+    if memory.source.trust == "import" and doubtful:
         kinds.add(LOW_TRUST)
     others = [flag for flag in memory.flags if flag not in FLAGS]
     return replace(memory, flags=(*others, *(flag for flag in FLAGS if flag in kinds)))
 
 
-def _still_reviewed(memory: Memory) -> str | None:
+def still_reviewed(memory: Memory) -> str | None:
     """Return what the person has seen of a memory and does not depend on its text."""
-    kept = [each for each in (BURST, LOW_TRUST) if each in (memory.reviewed or "").split()]
+    kept = [
+        each for each in (BURST, LOW_TRUST, CONFLICT) if each in (memory.reviewed or "").split()
+    ]
     return " ".join(kept) or None
 
 
@@ -197,7 +199,7 @@ def _created(text: str, now: datetime) -> datetime:
     if not text:
         return now
     at = parse_moment(text, "created_at").at
-    if at > now + _AHEAD:
+    if at > now + timedelta(milliseconds=SKEW_MS):
         raise Invalid("created_at", "is in the future; leave it out, or give the moment it was")
     return min(at, now)
 

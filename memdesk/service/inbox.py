@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from memdesk.answers import Changed, Concern, Inbox
 from memdesk.errors import Invalid
-from memdesk.memory import BURST, LIVE, check_id, now
+from memdesk.memory import BURST, CONFLICT, LIVE, check_id, now
 from memdesk.service import reading, reviewing
 from memdesk.service.drafting import FLAGS, LOW_TRUST, SECRET, beside
 from memdesk.service.reviewing import CONTRADICTION, DUPLICATE
@@ -28,7 +28,7 @@ _DAYS = 30
 _PERSON = "person"
 _PAGE = 500
 _PAIRS = (DUPLICATE, CONTRADICTION, REPLACED)
-_FLAGS = (*FLAGS, BURST)
+_FLAGS = (*FLAGS, BURST, CONFLICT)
 
 
 def inbox(core: Core, limit: int) -> Inbox:
@@ -125,6 +125,7 @@ _ABOUT = {
     DUPLICATE: "nearly the same as another",
     CONTRADICTION: "says otherwise than another",
     REPLACED: "took the place of another",
+    CONFLICT: "had changed here and elsewhere; the later text won, the other one is in its history",
 }
 
 

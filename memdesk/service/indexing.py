@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memdesk.errors import Busy, MemdeskError, ModelError, StoreError
-from memdesk.memory import LIVE, REPLACED, TRASHED
+from memdesk.memory import LIVE, REPLACED, TOMBSTONE, TRASHED
 from memdesk.moment import local_time
 from memdesk.passages import Passage, asking, head, split
 from memdesk.recipe import Recipe
@@ -19,7 +19,7 @@ from memdesk.terms import terms
 from memdesk.timewords import tells_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Future
 
     from memdesk.embedder import Embedding
@@ -88,6 +88,23 @@ def rows(
     return [
         PassageRow(memory, passage, embedded)
         for passage, embedded in zip(found, [*known, *waiting], strict=True)
+    ]
+
+
+def cut(core: Core, memories: Sequence[Memory]) -> dict[str, list[Passage]]:
+    """Return the passages of memories by their ids; erased ones have none."""
+    return {each.id: passages(each, core.recipe) for each in memories if each.state != TOMBSTONE}
+
+
+def rows_of(
+    core: Core, memories: Sequence[Memory], known: Mapping[str, list[Passage]]
+) -> list[PassageRow]:
+    """Return memories' passages, which wait for their vectors; those that are `cut` are taken as they are."""
+    return [
+        row
+        for memory in memories
+        if memory.state != TOMBSTONE
+        for row in rows(memory, known.get(memory.id) or passages(memory, core.recipe), None)
     ]
 
 

@@ -200,6 +200,7 @@ def status(core: Core) -> Status:
         core.lock.held(),
         core.duties.report(),
         points.told(core),
+        core.remotes.told() if core.remotes else "",
         switch=switching.told(core),
         coming=stamp.coming,
         former=stamp.former,

@@ -12,13 +12,14 @@ from memdesk.memory import LIVE, MAX_TEXT_BYTES, REPLACED, TOMBSTONE, TRASHED, n
 from memdesk.service import indexing, points
 from memdesk.service.drafting import Checked, check
 from memdesk.service.undoing import undo_of
-from memdesk.service.writing import Identity, Pair, checked_change, identity, rewrite
+from memdesk.service.writing import Identity, checked_change, identity, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from memdesk.memory import Draft, Memory
     from memdesk.service.core import Core, Writing
+    from memdesk.service.realigning import Pair
     from memdesk.store import Store
 
 _STORED, _DUPLICATE, _SKIPPED = "stored", "duplicate", "skipped"
@@ -76,20 +77,13 @@ def _write(
     # Cut before the lock is taken: of a thousand notes that is a second in which others wait.
     before = _Known(core.store(), checked, change, fresh=fresh)
     before.settled()
-    cut = {each.id: indexing.passages(each, core.recipe) for each in before.new}
+    cut = indexing.cut(core, before.new)
     with core.writing(actor, change) as write:
         known = _Known(write.store, checked, change, fresh=fresh)
         told = known.settled(write)
         if known.new:
             write.store.insert(known.new)
-            rows = [
-                row
-                for memory in known.new
-                for row in indexing.rows(
-                    memory, cut.get(memory.id) or indexing.passages(memory), None
-                )
-            ]
-            indexing.put(core, write.store, rows)
+            indexing.put(core, write.store, indexing.rows_of(core, known.new, cut))
         if known.back:
             rewrite(core, write, known.back)
     if known.new:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from memdesk.service.core import Core, Writing
-    from memdesk.service.writing import Pair
+    from memdesk.service.realigning import Pair
     from memdesk.store import Store
 
     Step = Callable[[Writing, list[Memory]], list[Pair]]

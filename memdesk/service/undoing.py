@@ -12,7 +12,7 @@ from memdesk.errors import Invalid
 from memdesk.limits import check as check_wanted
 from memdesk.memory import TOMBSTONE, TRASHED, Memory, check_id, now
 from memdesk.service import points
-from memdesk.service.core import MAINTENANCE
+from memdesk.service.core import MAINTENANCE, SYNC
 from memdesk.service.upkeep import HISTORY_DAYS
 from memdesk.service.writing import only_flagged, rewrite
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from memdesk.service.core import Core, Writing
-    from memdesk.service.writing import Pair
+    from memdesk.service.realigning import Pair
     from memdesk.store import Store
 
 _UNDOING = uuid.UUID("6d656d64-6573-5b00-8000-756e646f0000")
@@ -207,7 +207,8 @@ def _unmade(revisions: Sequence[Memory]) -> Memory | None:
         return replace(first, state=TRASHED)
     # An import tells when it was created elsewhere; what was before it here could not be gone yet.
     young = first.updated_at > now() - timedelta(days=HISTORY_DAYS)
-    made = first.created_at == first.updated_at or (first.source.trust == "import" and young)
+    foreign = first.source.trust in ("import", "remote")
+    made = first.created_at == first.updated_at or (foreign and young)
     return replace(first, state=TRASHED) if made else None
 
 
@@ -219,12 +220,17 @@ def _last_change(store: Store) -> str:
         for memory, top in _tops(store, page):
             if last and memory.seq < last.seq:
                 return last.change
-            if top and top.actor != MAINTENANCE and (last is None or top.seq > last.seq):
+            if top and not _by_itself(top) and (last is None or top.seq > last.seq):
                 last = top
         page = store.latest(_PAGE, before=page[-1].seq)
     if last is None:
         raise Invalid("change", "there is nothing to undo")
     return last.change
+
+
+def _by_itself(memory: Memory) -> bool:
+    """Tell whether nobody here asked for a revision: it is upkeep, or came from a remote."""
+    return memory.actor == MAINTENANCE or memory.actor.startswith(SYNC)
 
 
 def _tops(store: Store, memories: Sequence[Memory]) -> Iterator[tuple[Memory, Memory | None]]:

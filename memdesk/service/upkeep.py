@@ -114,11 +114,13 @@ def _drop_old(core: Core, at: datetime) -> None:
 
 
 def _drop_tombstones(core: Core, before: datetime) -> None:
+    from memdesk.service.syncing import acknowledged
     from memdesk.store import drop_tombstones, old_tombstones
 
-    if old_tombstones(core.store(), before):
+    until = acknowledged(core)
+    if old_tombstones(core.store(), before, until):
         with core.writing(MAINTENANCE) as write:
-            drop_tombstones(write.store, before)
+            drop_tombstones(write.store, before, until)
 
 
 def _drop_revisions(core: Core, before: datetime) -> None:

@@ -23,20 +23,19 @@ from memdesk.memory import (
 from memdesk.service import indexing, points
 from memdesk.service.core import MAINTENANCE, in_time
 from memdesk.service.drafting import Checked, check, edited
+from memdesk.service.realigning import bring_in_line, realign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from memdesk.service.core import Core, Writing
+    from memdesk.service.realigning import Pair
     from memdesk.store import Store
 
 Identity = tuple[str, str, str | None, int | None]
 """Space, content hash, session and position."""
-Pair = tuple[Memory, Memory]
-"""A memory before and after a change."""
 MAX_IDS = 1000
-_EMBEDDED_AT_ONCE = 16
 _REASON = "forgotten because"
 _HELD = "one of too many in a minute replaces nothing until it is settled; try again later"
 
@@ -346,34 +345,10 @@ def rewrite(core: Core, write: Writing, pairs: Sequence[tuple[Memory, Memory]]) 
         write.sign(replace(after, clock_ms=before.clock_ms, clock_n=before.clock_n))
         for before, after in pairs
     ]
-    write.store.replace(made, [before for before, _ in pairs], write.at)
-    same = [new for (old, _), new in zip(pairs, made, strict=True) if _said(old) == _said(new)]
-    realign(write.store, same)
-    kept = {memory.id for memory in same}
-    said_anew = [memory for memory in made if memory.id not in kept]
-    indexing.rebuild(write.store, said_anew, core if len(said_anew) <= _EMBEDDED_AT_ONCE else None)
+    befores = [before for before, _ in pairs]
+    write.store.replace(made, befores, write.at)
+    bring_in_line(write.store, list(zip(befores, made, strict=True)), core)
     return made
-
-
-def realign(store: Store, memories: Sequence[Memory]) -> None:
-    """Bring the passages of memories in line whose words have not changed: their vectors stay."""
-    known = {
-        (id, passage.ordinal): embedded
-        for id, kept in store.passages_of(memory.id for memory in memories).items()
-        for passage, embedded in kept
-    }
-    rows = [
-        row
-        for memory in memories
-        for passage in indexing.passages(memory)
-        for row in indexing.rows(memory, [passage], [known.get((memory.id, passage.ordinal))])
-    ]
-    store.index(rows, replaced=[memory.id for memory in memories])
-
-
-def _said(memory: Memory) -> tuple[object, ...]:
-    """Return what a memory's passages are made of."""
-    return memory.text, memory.speaker, memory.happened_at, memory.happened_precision
 
 
 def existing(store: Store, ids: Sequence[str]) -> list[Memory]:

@@ -32,19 +32,22 @@ def erased(store: Store) -> dict[str, int]:
     return {str(row["id"]): int(row["seq"]) for row in rows.to_pylist()}
 
 
-def old_tombstones(store: Store, before: datetime) -> bool:
-    """Tell whether there are tombstones from before a moment."""
-    return bool(lapsed(store, TOMBSTONE, before=before))
+def old_tombstones(store: Store, before: datetime, until: int) -> bool:
+    """Tell whether there are tombstones from before a moment, up to a sequence number."""
+    return bool(store.memories.count(_old_tombstones(store, before, until)))
 
 
-def drop_tombstones(store: Store, before: datetime) -> None:
-    """Drop tombstones from before a moment; the one that holds the last sequence number stays."""
-    condition = both(
-        equals("state", TOMBSTONE),
-        _long_before(store, before),
-        f"seq < {store.refresh().seq}",
-    )
-    store.memories.delete(condition)
+def drop_tombstones(store: Store, before: datetime, until: int) -> None:
+    """Drop tombstones from before a moment; the one that holds the last sequence number stays.
+
+    And those after the sequence number `until`: not every remote knows of them yet.
+    """
+    until = min(until, store.refresh().seq - 1)
+    store.memories.delete(_old_tombstones(store, before, until))
+
+
+def _old_tombstones(store: Store, before: datetime, until: int) -> str:
+    return both(equals("state", TOMBSTONE), _long_before(store, before), f"seq <= {until}")
 
 
 def old_revisions(store: Store, before: datetime) -> bool:

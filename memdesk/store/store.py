@@ -275,6 +275,12 @@ class Store:
         found = self.memories.rows(f"seq > {seq}", columns=["seq", "id"])
         return {id: at for at, id in sorted(_columns(found, ["seq", "id"]))}
 
+    def audiences_since(self, seq: int) -> list[tuple[str, int, tuple[str, ...]]]:
+        """Return (id, seq, audience) of what has changed after a sequence number, in that order."""
+        found = self.memories.rows(f"seq > {seq}", columns=["seq", "id", "audience"])
+        rows = sorted(_columns(found, ["seq", "id", "audience"]), key=lambda row: row[0])
+        return [(id, at, tuple(audience or ())) for at, id, audience in rows]
+
     def flagged(self) -> list[Memory]:
         """Return the live memories that have flags, but for those whose time has run out."""
         live = where(Filter(), datetime.now(UTC), at=_WHEN)
