@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Nothing outlives its test: what is about daemons says so in the environment of its processes.
 os.environ["MEMDESK_DIRECT"] = "1"
+# A test that wants a keyring brings its own: nobody's real one is touched.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from memdesk.cli.root import open_in_process, workplaces
+from memdesk.cli.root import open_in_process, open_sync, workplaces
 from memdesk.config import load, private_folder
 from memdesk.errors import MemdeskError, StoreError
 from memdesk.link.start import READY, Turn
@@ -72,7 +72,9 @@ def _be_daemon(
 ) -> None:
     _check_sockets()
     from memdesk.daemon.process import Terms, run
+    from memdesk.sync.background import Background
 
+    home = private_folder(settings.home)
     terms = Terms(
         open_service=open_in_process,
         workplaces=lambda: workplaces(load()),
@@ -80,8 +82,9 @@ def _be_daemon(
         log=settings.logs / LOG,
         hosts=hosts,
         watched=settings.watch,
+        syncing=Background(open_sync(home)),
     )
-    run(private_folder(settings.home), terms, ready)
+    run(home, terms, ready)
 
 
 def _check_sockets() -> None:

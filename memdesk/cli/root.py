@@ -26,13 +26,19 @@ from memdesk.workplace import Workplaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from memdesk.catalog import Catalog, ModelSpec
     from memdesk.config import Settings
     from memdesk.service import Service
+    from memdesk.sync.keys import Keys
+    from memdesk.sync.known import KnownRemotes
+    from memdesk.sync.sync import Sync
 
 _LOWEST_PRIORITY = 19
+_PATIENCE = 5.0
+"""How long a change of the remotes or their keys waits for another, in seconds."""
 _log = logging.getLogger(__name__)
 _UNSEEN = 0
 """How a background process starts on Windows (untested): without a window, below everything."""
@@ -103,6 +109,25 @@ def open_catalog(settings: Settings) -> Catalog:
     from memdesk.catalog import Catalog
 
     return Catalog(settings.home)
+
+
+def open_remotes(home: Path) -> tuple[KnownRemotes, Keys]:
+    """Return the remotes of the store in a folder, and their keys."""
+    from memdesk.lock import WriterLock
+    from memdesk.sync.keys import Keys
+    from memdesk.sync.known import KnownRemotes
+
+    def locked(name: str) -> Callable[[], AbstractContextManager[None]]:
+        return lambda: WriterLock(home / f"{name}.lock", name).hold(_PATIENCE)
+
+    return KnownRemotes(home, locked("remotes")), Keys(home, locked("keys"))
+
+
+def open_sync(home: Path) -> Sync:
+    """Return what the service knows of remotes; cheap, as long as there are none."""
+    from memdesk.sync.sync import Sync
+
+    return Sync(home, *open_remotes(home))
 
 
 def logs_folder() -> Path:
@@ -187,6 +212,7 @@ def open_in_process(settings: Settings | None = None, *, background: bool = True
         background=background,
         activity=settings.activity,
         snapshots=settings.snapshots,
+        remotes=open_sync(home),
     )
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from memdesk.ingest.watching import Watches
     from memdesk.service import Service
+    from memdesk.sync.background import Background
     from memdesk.workplace import Workplaces
 
 LOCK = "daemon.lock"
@@ -59,6 +60,8 @@ class Terms:
     """Whether it was started for a host."""
     watched: Mapping[Path, str] = field(default_factory=dict)
     """The folders whose notes are memories, and the space of each."""
+    syncing: Background | None = None
+    """What exchanges with remotes by itself."""
 
 
 def run(home: Path, terms: Terms, ready: Callable[[str], None]) -> None:
@@ -122,7 +125,7 @@ class Daemon:
         if self._terms.hosts:
             self._house.expect_hosts(0)
         reception = Reception(self._house, self._guests, self.control)
-        if self._terms.watched:  # after whoever this was started for
+        if self._terms.watched or self._terms.syncing:  # after whoever this was started for
             asyncio.get_running_loop().call_later(_WATCHES_IN, self._watch_soon)
         server = await asyncio.start_unix_server(reception.accept, sock=self._door, backlog=BACKLOG)
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
@@ -143,10 +146,13 @@ class Daemon:
         try:
             service = self._house.service()
         except MemdeskError as error:
-            _log.warning("no folder is watched: %s", error)
+            _log.warning("no folder is watched, and nothing synced: %s", error)
             return
-        self._watches = Watches(self._home, self._terms.watched)
-        self._watches.start(service)
+        if self._terms.watched:
+            self._watches = Watches(self._home, self._terms.watched)
+            self._watches.start(service)
+        if self._terms.syncing:
+            self._terms.syncing.start(service)
 
     def leave(self, why: str) -> None:
         """Leave as soon as what is being worked on is answered."""
@@ -224,6 +230,8 @@ class Daemon:
         """Let open requests be answered, take in no more, and close the store."""
         if self._watches:
             self._watches.close()
+        if self._terms.syncing:
+            self._terms.syncing.close()
         unlist(self._home, self._path)
         guests = self._guests.present
         deadline = time.monotonic() + _ANSWERS_WITHIN

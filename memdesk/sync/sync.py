@@ -1,0 +1,223 @@
+"""The remotes of one store: how each stands, what waits for it, and an exchange with it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from memdesk.errors import MemdeskError
+from memdesk.memory import now
+from memdesk.moment import age
+from memdesk.remotes import (
+    DELETE,
+    MEMDESK,
+    MEMORYOS,
+    PUT,
+    Outbox,
+    Parcel,
+    Standing,
+    Synced,
+)
+from memdesk.sync.exchange import Exchange, payload_text, worse
+from memdesk.sync.ledger import Ledger
+from memdesk.sync.plan import PULL, PUSH, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from memdesk.remotes import Remote
+    from memdesk.service.border import Border
+    from memdesk.sync.http import Http
+    from memdesk.sync.keys import Keys
+    from memdesk.sync.known import KnownRemotes
+    from memdesk.sync.ledger import Held
+    from memdesk.sync.peer import Due, Peer
+    from memdesk.sync.plan import Plan
+
+_BUSY = "another process exchanges with it just now"
+_TITLE = 200
+
+
+class Sync:
+    """What the service knows of remotes: `memdesk.service.syncing.Remotes`."""
+
+    def __init__(self, home: Path, known: KnownRemotes, keys: Keys) -> None:
+        self.known = known
+        self._home = home
+        self._keys = keys
+
+    def standings(self, border: Border) -> tuple[Standing, ...]:
+        """Return how each remote stands, without asking it."""
+        return tuple(self._standing(border, remote) for remote in self.known.all())
+
+    def _standing(self, border: Border, remote: Remote) -> Standing:
+        ledger = Ledger(self._home, remote.name)
+        due, luck = plan(remote, border, ledger), ledger.luck
+        held = ledger.held().keys() | {each.key for each in due.held}
+        with self._peer(remote, border) as peer:
+            cannot = peer.cannot
+        return Standing(
+            remote,
+            cannot,
+            len(due.dues),
+            len(held),
+            luck.synced_at,
+            luck.error,
+            luck.retry_at if remote.auto else None,
+            self._keys.place(remote),
+        )
+
+    def outbox(self, border: Border, remote: str, limit: int) -> Outbox:
+        """Return what waits for a remote, exactly as it would leave."""
+        chosen = self.known.get(remote)
+        ledger = Ledger(self._home, remote)
+        due = plan(chosen, border, ledger)
+        held = _all_held(ledger, due)
+        with self._peer(chosen, border) as peer:
+            waiting = [_parcel(peer, each) for each in due.dues[:limit]]
+        titles = border.stored([each.id for each in held if each.id])
+        back = [
+            Parcel(
+                each.id or each.key,
+                PULL if each.way == PULL else PUT,
+                titles[each.id].title[:_TITLE] if each.id in titles else "",
+                "",
+                0,
+                each.reason,
+            )
+            for each in held[: max(0, limit - len(waiting))]
+        ]
+        return Outbox(remote, (*waiting, *back), len(due.dues) + len(held))
+
+    def exchange(
+        self,
+        border: Border,
+        remote: str,
+        *,
+        push: bool,
+        pull: bool,
+        progress: Callable[[int, int], None] | None,
+    ) -> tuple[Synced, ...]:
+        """Exchange with one remote, or with all where none is named."""
+        chosen = [self.known.get(remote)] if remote else self.known.all()
+        return tuple(
+            self._exchange(border, each, push=push, pull=pull, progress=progress) for each in chosen
+        )
+
+    def _exchange(
+        self,
+        border: Border,
+        remote: Remote,
+        *,
+        push: bool,
+        pull: bool,
+        progress: Callable[[int, int], None] | None,
+    ) -> Synced:
+        with border.alone(remote.name) as alone:
+            if not alone:
+                return Synced(remote.name, error=_BUSY)
+            ledger = Ledger(self._home, remote.name)
+            try:
+                with self._peer(remote, border, ask=True) as peer:
+                    exchange = Exchange(remote, border, ledger, peer, progress)
+                    told = exchange.run(push=push, pull=pull)
+            except MemdeskError as error:  # the kind could not be found out, say
+                ledger.luck = worse(ledger.luck, error)
+                told = Synced(remote.name, held=len(ledger.held()), error=str(error))
+        if ledger.luck.stopped:
+            words = f"{told.error}; give it another: memdesk sync key {remote.name}"
+            ledger.luck = replace(ledger.luck, error=words)
+            return replace(told, error=words)
+        return told
+
+    def retry(self, border: Border, remote: str, ids: Sequence[str]) -> int:
+        """Let what is held at a remote be tried again; return how many that are."""
+        self.known.get(remote)
+        ledger = Ledger(self._home, remote)
+        with border.alone(remote):
+            held = ledger.held()
+            wanted = [each for each in held.values() if not ids or {each.id, each.key} & {*ids}]
+            ledger.release(each.key for each in wanted)
+            coming = [each for each in wanted if each.way == PULL]
+            place = replace(ledger.place, pushed=0)
+            if coming:  # what it told since then it tells again, which does no harm
+                place = replace(place, pulled=min(coming, key=lambda each: each.seq).place)
+            ledger.place = place
+            ledger.luck = replace(ledger.luck, stopped=False)
+        return len(wanted)
+
+    def acknowledged(self, border: Border) -> int | None:
+        """Return the seq up to which every remote has all it is to have; None without remotes."""
+        return min(
+            (self._acknowledged(border, each.name) for each in self.known.all()), default=None
+        )
+
+    def _acknowledged(self, border: Border, remote: str) -> int:
+        ledger = Ledger(self._home, remote)
+        place = ledger.place
+        held = [each.seq - 1 for each in ledger.held(PUSH).values()]
+        return min([place.pushed, *held]) if place.epoch == border.epoch else 0
+
+    def told(self) -> str:
+        """Return how sync stands in a few words; empty where there are no remotes."""
+        known = [(each.name, Ledger(self._home, each.name).luck) for each in self.known.all()]
+        for name, luck in known:
+            if luck.error:
+                since = f" since {age(luck.synced_at, now())}" if luck.synced_at else ""
+                return f"{name} is not synced{since}: {luck.error}"
+        last = min((luck.synced_at for _, luck in known if luck.synced_at), default=None)
+        if last is None:
+            return "not synced yet" if known else ""
+        when = age(last, now())
+        return "synced just now" if when == "now" else f"synced {when} ago"
+
+    def due(self) -> list[str]:
+        """Return the names of the remotes that the background may exchange with now."""
+        found, at = [], now()
+        for remote in self.known.all():
+            luck = Ledger(self._home, remote.name).luck
+            if remote.auto and not luck.stopped and (not luck.retry_at or luck.retry_at <= at):
+                found.append(remote.name)
+        return found
+
+    @contextmanager
+    def _peer(self, remote: Remote, border: Border, *, ask: bool = False) -> Iterator[Peer]:
+        """Open a remote as what it is; only with `ask` may anything be sent to it for that."""
+        from memdesk.sync.http import Http
+
+        key = self._keys.get(remote) if ask else ""
+        peer = _open(remote, Http(remote, key), border.device, ask=ask)
+        try:
+            yield peer
+        finally:
+            peer.close()
+
+
+def _open(remote: Remote, http: Http, device: str, *, ask: bool) -> Peer:
+    from memdesk.sync.rpc import Rpc
+
+    if remote.kind == MEMDESK:
+        from memdesk.sync.team import Team
+
+        return Team(Rpc(http), remote.name)
+    if remote.kind == MEMORYOS:
+        from memdesk.sync.memoryos import MemoryOS
+
+        return MemoryOS(Rpc(http), remote.user)
+    from memdesk.sync.memory_service import MemoryService, open_memory_service
+
+    return open_memory_service(remote, http, device) if ask else MemoryService(remote, http, device)
+
+
+def _all_held(ledger: Ledger, due: Plan) -> list[Held]:
+    held = ledger.held() | {each.key: each for each in due.held}
+    going = {each.id for each in due.dues}
+    return [each for each in held.values() if each.way == PULL or each.key not in going]
+
+
+def _parcel(peer: Peer, due: Due) -> Parcel:
+    text = payload_text(peer, due)
+    way = DELETE if due.deletes else PUT
+    return Parcel(due.id, way, due.memory.title[:_TITLE], text, len(text.encode()))
