@@ -29,7 +29,8 @@ from memdesk.errors import Invalid, SyncError
 from memdesk.remotes import MEMDESK, Remote
 from memdesk.sync import http as sync_http
 from memdesk.sync import trust
-from memdesk.sync.http import Http, answer_of, plain
+from memdesk.sync.answer import answer_of, plain
+from memdesk.sync.http import Http
 from memdesk.sync.peer import Missing, TooLarge, Unauthorized, Unfit, Unreachable
 
 if TYPE_CHECKING:

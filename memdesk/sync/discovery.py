@@ -12,7 +12,8 @@ import zeroconf
 
 from memdesk.errors import MemdeskError, SyncError
 from memdesk.remotes import Remote
-from memdesk.sync.http import Http, plain
+from memdesk.sync.answer import plain
+from memdesk.sync.http import Http
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

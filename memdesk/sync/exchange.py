@@ -73,7 +73,7 @@ class Exchange:
                 self._pull()
             if push:
                 self._push()
-            self.ledger.luck = Luck(synced_at=now())
+            self.ledger.luck = Luck(synced_at=now(), cannot=self.peer.cannot)
         except MemdeskError as failed:
             error = str(failed)
             self.ledger.luck = worse(self.ledger.luck, failed)

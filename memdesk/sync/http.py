@@ -14,7 +14,6 @@ import socket
 import ssl
 import threading
 import zlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -25,6 +24,7 @@ import httpx2
 from memdesk import __version__, limits
 from memdesk.errors import SyncError
 from memdesk.sync import trust
+from memdesk.sync.answer import Answer, plain
 from memdesk.sync.keys import check_key
 from memdesk.sync.peer import Missing, TooLarge, Unauthorized, Unfit, Unreachable
 
@@ -38,7 +38,6 @@ MOST_BYTES = 64 << 20
 _TIMES_IN_ALL = 4
 """A whole exchange may take so many times what one wait may."""
 _LONGEST_REST = 24 * 3600.0
-_SHOWN = 300
 _READ_FOR_WORDS = 1 << 16
 _OK, _REDIRECT, _REFUSED, _FAILED = 200, 300, 400, 500
 _SLASH = (307, 308)
@@ -64,24 +63,6 @@ _NEVER_SENT = (
     httpx2.LocalProtocolError,
     httpx2.InvalidURL,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a remote has answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By names in lower case."""
-    content: bytes
-    """Decompressed."""
-
-    def json(self) -> Any:
-        """Return what its JSON says, NaN and the like as None; raises `Unfit` where it is none."""
-        try:
-            return json.loads(self.content, parse_constant=lambda _: None)
-        except (ValueError, RecursionError):
-            raise Unfit(f"answered with something that is no JSON (HTTP {self.status})") from None
 
 
 class Http:
@@ -290,19 +271,6 @@ class _Line:
         if self._socket is not None:
             with contextlib.suppress(OSError):  # not TLS's own shutdown, which would wait for it
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-
-def answer_of(error: SyncError) -> Answer | None:
-    """Return the answer that an error of `Http.ask` stands for; None where there was none."""
-    answer = vars(error).get("answer")
-    return answer if isinstance(answer, Answer) else None
-
-
-def plain(text: str, most: int = _SHOWN) -> str:
-    """Return what a remote says as one short line that is fit for a terminal."""
-    kept = "".join(each if each.isprintable() else " " for each in text[: most * 4])
-    line = " ".join(kept.split())
-    return line if len(line) <= most else line[:most] + "…"
 
 
 def _as_json(body: object) -> bytes:

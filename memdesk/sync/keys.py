@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from memdesk.disk import write_json
 from memdesk.errors import Invalid, StoreError, SyncError
-from memdesk.sync import trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,6 +142,8 @@ class Keys:
 
     def _account(self, remote: Remote) -> str:
         """Return what a key is kept under: with another address it is another key."""
+        from memdesk.sync import trust  # brings ssl, which a store without remotes needs not
+
         return f"{remote.name} {trust.origin(remote.url)} {self._mark}"
 
     def _read(self) -> _Kept:

@@ -11,7 +11,6 @@ from memdesk.disk import write_json
 from memdesk.errors import Invalid, StoreError
 from memdesk.memory import check_space, clean_word
 from memdesk.remotes import KINDS, Remote
-from memdesk.sync import trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -115,6 +114,8 @@ def checked(remote: Remote) -> Remote:
     """Return a remote in its usual form; raises `Invalid` naming the field that is wrong."""
     if remote.kind not in KINDS:
         raise Invalid("kind", f"must be one of {', '.join(KINDS)}")
+    from memdesk.sync import trust  # brings ssl, for who changes remotes only
+
     url = trust.check_url(remote.url, insecure=remote.insecure)
     return replace(
         remote,

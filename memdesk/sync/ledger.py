@@ -80,6 +80,8 @@ class Luck:
     retry_at: datetime | None = None
     stopped: bool = False
     """Whether the background waits for the person: the key was refused."""
+    cannot: tuple[str, ...] = ()
+    """What the remote could not do then, one sentence each."""
 
 
 class Ledger:
@@ -202,7 +204,7 @@ class Ledger:
         for name in ("synced_at", "retry_at"):
             if told and told[name]:
                 told[name] = datetime.fromisoformat(told[name]).astimezone(UTC)
-        return Luck(**told) if told else Luck()
+        return Luck(**told | {"cannot": tuple(told["cannot"])}) if told else Luck()
 
     @luck.setter
     def luck(self, luck: Luck) -> None:

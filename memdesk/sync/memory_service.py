@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from memdesk.errors import SyncError
 from memdesk.memory import REPLACED
 from memdesk.sync import memory_service_note as notes
-from memdesk.sync.http import answer_of
+from memdesk.sync.answer import answer_of
 from memdesk.sync.memory_service_feed import FeedPage
 from memdesk.sync.memory_service_names import Names
 from memdesk.sync.memory_service_rest import LOSES, PlainMemoryService

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from memdesk.errors import Invalid
 from memdesk.sync import memory_service_note as notes
-from memdesk.sync.http import plain
+from memdesk.sync.answer import plain
 from memdesk.sync.memory_service_names import Names
 from memdesk.sync.memory_service_walk import Compared, Walk
 from memdesk.sync.peer import (

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from memdesk.errors import SyncError
 from memdesk.remotes import MEMDESK, MEMORY_SERVICE, MEMORYOS
-from memdesk.sync.http import Http, answer_of, plain
+from memdesk.sync.answer import answer_of, plain
+from memdesk.sync.http import Http
 from memdesk.sync.peer import Unauthorized, Unfit
 from memdesk.sync.rpc import Rpc
 

@@ -8,13 +8,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from memdesk import __version__
-from memdesk.sync.http import answer_of
+from memdesk.sync.answer import answer_of
 from memdesk.sync.peer import Missing, Unauthorized, Unfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from memdesk.sync.http import Answer, Http
+    from memdesk.sync.answer import Answer
+    from memdesk.sync.http import Http
 
 PROTOCOL = "2025-06-18"
 """The version of MCP that is offered; a server may answer with another."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from memdesk.errors import MemdeskError
 from memdesk.memory import now
@@ -12,7 +12,7 @@ from memdesk.moment import age
 from memdesk.remotes import (
     DELETE,
     MEMDESK,
-    MEMORYOS,
+    MEMORY_SERVICE,
     PUT,
     Outbox,
     Parcel,
@@ -56,11 +56,9 @@ class Sync:
         ledger = Ledger(self._home, remote.name)
         due, luck = plan(remote, border, ledger), ledger.luck
         held = ledger.held().keys() | {each.key for each in due.held}
-        with self._peer(remote, border) as peer:
-            cannot = peer.cannot
         return Standing(
             remote,
-            cannot,
+            luck.cannot or _looked_at(remote, border).cannot,
             len(due.dues),
             len(held),
             luck.synced_at,
@@ -75,8 +73,8 @@ class Sync:
         ledger = Ledger(self._home, remote)
         due = plan(chosen, border, ledger)
         held = _all_held(ledger, due)
-        with self._peer(chosen, border) as peer:
-            waiting = [_parcel(peer, each) for each in due.dues[:limit]]
+        peer = _looked_at(chosen, border)
+        waiting = [_parcel(peer, each) for each in due.dues[:limit]]
         titles = border.stored([each.id for each in held if each.id])
         back = [
             Parcel(
@@ -120,7 +118,7 @@ class Sync:
                 return Synced(remote.name, error=_BUSY)
             ledger = Ledger(self._home, remote.name)
             try:
-                with self._peer(remote, border, ask=True) as peer:
+                with self._asked(remote, border) as peer:
                     exchange = Exchange(remote, border, ledger, peer, progress)
                     told = exchange.run(push=push, pull=pull)
             except MemdeskError as error:  # the kind could not be found out, say
@@ -183,32 +181,38 @@ class Sync:
         return found
 
     @contextmanager
-    def _peer(self, remote: Remote, border: Border, *, ask: bool = False) -> Iterator[Peer]:
-        """Open a remote as what it is; only with `ask` may anything be sent to it for that."""
+    def _asked(self, remote: Remote, border: Border) -> Iterator[Peer]:
+        """Open a remote to ask it; its kind of interface may have to be found out for that."""
         from memdesk.sync.http import Http
 
-        key = self._keys.get(remote) if ask else ""
-        peer = _open(remote, Http(remote, key), border.device, ask=ask)
-        try:
-            yield peer
-        finally:
-            peer.close()
+        with closing(Http(remote, self._keys.get(remote))) as http:
+            if remote.kind == MEMORY_SERVICE:
+                from memdesk.sync.memory_service import open_memory_service
+
+                yield open_memory_service(remote, http, border.device)
+            else:
+                yield _peer(remote, http, border.device)
 
 
-def _open(remote: Remote, http: Http, device: str, *, ask: bool) -> Peer:
+def _looked_at(remote: Remote, border: Border) -> Peer:
+    """Return what a remote is, for what leaves and what it cannot do; it cannot be asked."""
+    return _peer(remote, cast("Http", None), border.device)
+
+
+def _peer(remote: Remote, http: Http, device: str) -> Peer:
+    if remote.kind == MEMORY_SERVICE:
+        from memdesk.sync.memory_service import MemoryService
+
+        return MemoryService(remote, http, device)
     from memdesk.sync.rpc import Rpc
 
     if remote.kind == MEMDESK:
         from memdesk.sync.team import Team
 
         return Team(Rpc(http), remote.name)
-    if remote.kind == MEMORYOS:
-        from memdesk.sync.memoryos import MemoryOS
+    from memdesk.sync.memoryos import MemoryOS
 
-        return MemoryOS(Rpc(http), remote.user)
-    from memdesk.sync.memory_service import MemoryService, open_memory_service
-
-    return open_memory_service(remote, http, device) if ask else MemoryService(remote, http, device)
+    return MemoryOS(Rpc(http), remote.user)
 
 
 def _all_held(ledger: Ledger, due: Plan) -> list[Held]:

@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from memdesk.errors import Invalid, SyncError
-from memdesk.memory import clean
 from memdesk.sharing import clock_from, memory_of, record
+from memdesk.sync.answer import plain
 from memdesk.sync.peer import REFUSED, STALE, TAKEN, Feed, Incoming, Receipt
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _STORED, _STALE, _REFUSED = "stored", "stale", "refused"
 _OUTCOMES = {_STORED: TAKEN, _STALE: STALE, _REFUSED: REFUSED}
 _PAGE = 200
-_REASON = 300
 
 
 class Team:
@@ -58,7 +57,7 @@ class Team:
                 clock = clock_from(told.get("clock"))
             except Invalid as error:
                 raise SyncError(f"{self._name} has a later one without a clock") from error
-        reason = f"{self._name} does not take it: {_plain(told.get('reason'))}"
+        reason = f"{self._name} does not take it: {_reason(told.get('reason'))}"
         return Receipt(due.id, _OUTCOMES[status], clock=clock, reason=reason)
 
     def pull(self, cursor: str, desk: Desk) -> Feed:
@@ -89,8 +88,5 @@ def _incoming(told: object) -> Incoming:
         return Incoming(key, trouble=f"a record of the remote cannot be used: {error}")
 
 
-def _plain(told: object) -> str:
-    if not isinstance(told, str):
-        return "it does not say why"
-    words = told.replace("\0", "").encode(errors="replace").decode()[:_REASON]
-    return " ".join(clean(words)[0].split())
+def _reason(told: object) -> str:
+    return plain(told) if isinstance(told, str) and told.strip() else "it does not say why"
