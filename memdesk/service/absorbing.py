@@ -31,7 +31,9 @@ _PRIVATE = "a memory of this id is here, and not shared with it"
 _AHEAD = "its clock is more than five minutes ahead of this computer's"
 
 
-def absorb(core: Core, arrivals: Sequence[Arrival], remote: str) -> tuple[Absorbed, ...]:
+def absorb(
+    core: Core, arrivals: Sequence[Arrival], remote: str, change: str
+) -> tuple[Absorbed, ...]:
     """Settle what came from a remote, each memory at most once; tell what became of each, in order.
 
     What is there and not shared with the remote stays as it is. A memory that is deleted there goes
@@ -44,8 +46,8 @@ def absorb(core: Core, arrivals: Sequence[Arrival], remote: str) -> tuple[Absorb
         return tuple(each for each in fit if isinstance(each, Absorbed))
     check_wanted()
     there = core.store().get([each.memory.id for each in sound])
-    points.before_many(core, list(there), f"sync with {remote}", None)
-    with core.writing(SYNC + remote) as write:
+    points.before_many(core, list(there), f"sync with {remote}", change)
+    with core.writing(SYNC + remote, change) as write:
         settling = _Settling(write, remote, write.store.get([each.memory.id for each in sound]))
         told = iter([settling.settle(each) for each in sound])
         settling.write(core)

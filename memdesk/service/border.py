@@ -50,9 +50,9 @@ class Border:
         ids = list(ids)
         return self._core.store().get(ids) if ids else {}
 
-    def absorb(self, arrivals: Sequence[Arrival], remote: str) -> tuple[Absorbed, ...]:
+    def absorb(self, arrivals: Sequence[Arrival], remote: str, change: str) -> tuple[Absorbed, ...]:
         """Take in what came from a remote; see `absorbing.absorb`."""
-        return absorbing.absorb(self._core, arrivals, remote)
+        return absorbing.absorb(self._core, arrivals, remote, change)
 
     def alone(self, remote: str) -> AbstractContextManager[bool]:
         """Tell whether this process is the only one that exchanges with a remote, and keep it so."""

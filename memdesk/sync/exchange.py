@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from memdesk.errors import MemdeskError
-from memdesk.memory import TOMBSTONE, now
+from memdesk.errors import MemdeskError, SyncError
+from memdesk.memory import TOMBSTONE, new_id, now
 from memdesk.remotes import Absorbed, Arrival, Base, Synced
 from memdesk.sharing import digest
 from memdesk.sync.ledger import Held, Luck, Place
@@ -44,6 +44,10 @@ _TRIES = 5
 """How often an exchange that fails is tried in a row before it is left for later."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LONGEST_BACKOFF = 3600.0
+_MOST_EMPTY = 1000
+"""Pages without news in a row after which a remote is not asked for the next one."""
+_MOST_LIVES = 2
+"""How often in one exchange a remote may say that it has lost everything."""
 _ARRIVALS = 200
 _LATER_THERE = "the remote has a later one, which could not be taken in"
 _HERE = ("stored", "known", "kept")
@@ -59,6 +63,8 @@ class Exchange:
     ledger: Ledger
     peer: Peer
     progress: Callable[[int, int], None] | None = None
+    change: str = field(default_factory=new_id)
+    """All that comes is one change, for `undo`."""
     pushed: int = 0
     deleted: int = 0
     pulled: int = 0
@@ -68,8 +74,8 @@ class Exchange:
         """Exchange, and keep how it went; whatever goes wrong stands in the answer."""
         error = ""
         try:
-            self._begin()
-            if pull and self.peer.pulls:
+            anew = self._begin()
+            if (pull or anew) and self.peer.pulls:
                 self._pull()
             if push:
                 self._push()
@@ -80,16 +86,22 @@ class Exchange:
         done = (self.pushed, self.deleted, self.pulled, self.conflicts)
         return Synced(self.remote.name, *done, len(self.ledger.held()), error)
 
-    def _begin(self) -> None:
-        """Begin anew where the store has another life, or the remote other rules, than last time."""
+    def _begin(self) -> bool:
+        """Begin anew where the store has another life, or the remote other rules, than last time.
+
+        A store of another life may be older than what the remote has: then True is returned, as
+        nothing may be sent before that was fetched.
+        """
         place, epoch = self.ledger.place, self.border.epoch
         setting = json.dumps(self.remote.spaces)
         if place.epoch != epoch:
             place = Place(epoch, server=place.server)
         elif place.setting == setting:
-            return
+            return False
         self.ledger.release(self.ledger.held(PUSH))
+        anew = place.epoch != self.ledger.place.epoch and bool(self.ledger.place.epoch)
         self.ledger.place = replace(place, pushed=0, setting=setting)
+        return anew
 
     # What the ledger and the store know, for kinds of remotes
 
@@ -108,18 +120,22 @@ class Exchange:
     # Pulling
 
     def _pull(self) -> None:
-        more = True
+        more, lives, empty = True, 0, 0
         while more:
             place = self.ledger.place
             feed = self._patiently(lambda at=place.pulled: self.peer.pull(at, self))  # type: ignore[misc]
             if place.server and feed.epoch != place.server:
+                lives += 1
+                if lives > _MOST_LIVES:
+                    raise SyncError(f"{self.remote.name} says each time that it was set up anew")
                 self.ledger.forget()
                 self.ledger.place = Place(place.epoch, server=feed.epoch, setting=place.setting)
                 continue
             for some in _rounds(feed.items):
                 self._take_in(some, place)
             self.ledger.place = replace(place, pulled=feed.cursor, server=feed.epoch)
-            more = feed.more
+            empty = 0 if feed.items else empty + 1
+            more = feed.more and feed.cursor != place.pulled and empty < _MOST_EMPTY
 
     def _take_in(self, items: Sequence[Incoming], place: Place) -> None:
         """Take in what came, each memory once, and keep what is known of the remote then."""
@@ -134,7 +150,7 @@ class Exchange:
                 continue
             base = Base(bases[id].clock, bases[id].digest) if id in bases else None
             arrivals.append(Arrival(each.memory, base))
-        told = self.border.absorb(arrivals, self.remote.name) if arrivals else ()
+        told = self.border.absorb(arrivals, self.remote.name, self.change) if arrivals else ()
         noted = list[Sent]()
         for arrival, became in zip(arrivals, told, strict=True):
             item = memories[arrival.memory.id]
@@ -162,6 +178,7 @@ class Exchange:
 
     def _push(self) -> None:
         due = plan(self.remote, self.border, self.ledger)
+        self.ledger.release(due.over)
         self.ledger.hold(due.held)
         done, stale = 0, list[str]()
         for batch in batches(due.dues, self.peer):

@@ -13,7 +13,7 @@ from memdesk.sync.ledger import Held
 from memdesk.sync.peer import Due
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from memdesk.memory import Memory
     from memdesk.remotes import Clock, Remote
@@ -31,31 +31,36 @@ class Plan:
 
     dues: tuple[Due, ...]
     held: tuple[Held, ...]
-    """What stays back for a reason of this side."""
+    """What does not go: for a reason of this side, or since the remote would not take it."""
+    over: tuple[str, ...]
+    """What was held, and is no longer."""
     seq: int
     """The last commit that was looked at."""
 
 
 def plan(remote: Remote, border: Border, ledger: Ledger) -> Plan:
     """Return all that is due since the ledger's place, and what stays back."""
-    place, there = ledger.place, ledger.ids()
+    place, there, held = ledger.place, ledger.ids(), ledger.held(PUSH)
     changes = border.changes(place.pushed, place.epoch)
-    ids = [id for id, _, audience in changes.shared if remote.name in audience or id in there]
-    held = ledger.held(PUSH)
+    ids = [
+        id
+        for id, _, audience in changes.shared
+        if remote.name in audience or id in there or id in held
+    ]
     found = list(_of(remote, border, ledger, ids))
+    kept = {each.id for each in found if isinstance(each, Due) and _is_held(each, held)}
+    stays = {each.key: each for each in found if isinstance(each, Held)}
+    stays |= {id: each for id, each in held.items() if id in kept or id not in ids}
     return Plan(
-        tuple(
-            each
-            for each in found
-            if isinstance(each, Due) and not _is_held(each, held.get(each.id))
-        ),
-        tuple(each for each in found if isinstance(each, Held)),
+        tuple(each for each in found if isinstance(each, Due) and each.id not in kept),
+        tuple(stays.values()),
+        tuple(held.keys() - stays.keys()),
         changes.seq,
     )
 
 
-def _is_held(due: Due, held: Held | None) -> bool:
-    return held is not None and held.seq == due.memory.seq
+def _is_held(due: Due, held: Mapping[str, Held]) -> bool:
+    return due.id in held and held[due.id].seq == due.memory.seq
 
 
 def due_of(remote: Remote, border: Border, ledger: Ledger, ids: Iterable[str]) -> list[Due]:
@@ -84,7 +89,7 @@ def _due(remote: Remote, memory: Memory, sent: Sent | None, device: str) -> Due 
         return None
     if why := _why_held(memory):
         return _hold(memory, why)
-    return Due(memory, False, clock_of(memory), sent)
+    return Due(memory, False, _later(memory, sent, device), sent)
 
 
 def _why_held(memory: Memory) -> str:
@@ -106,7 +111,7 @@ def _hold(memory: Memory, reason: str) -> Held:
 
 
 def _later(memory: Memory, sent: Sent | None, device: str) -> Clock:
-    """Return a clock for a delete, later than that of what the remote has."""
+    """Return the memory's clock, or the next after that of what the remote has where that is later."""
     clock = clock_of(memory)
     if sent is None or clock > sent.clock:
         return clock

@@ -55,7 +55,7 @@ class Sync:
     def _standing(self, border: Border, remote: Remote) -> Standing:
         ledger = Ledger(self._home, remote.name)
         due, luck = plan(remote, border, ledger), ledger.luck
-        held = ledger.held().keys() | {each.key for each in due.held}
+        held = _all_held(ledger, due)
         return Standing(
             remote,
             luck.cannot or _looked_at(remote, border).cannot,
@@ -216,9 +216,7 @@ def _peer(remote: Remote, http: Http, device: str) -> Peer:
 
 
 def _all_held(ledger: Ledger, due: Plan) -> list[Held]:
-    held = ledger.held() | {each.key: each for each in due.held}
-    going = {each.id for each in due.dues}
-    return [each for each in held.values() if each.way == PULL or each.key not in going]
+    return [*due.held, *ledger.held(PULL).values()]
 
 
 def _parcel(peer: Peer, due: Due) -> Parcel:
