@@ -22,10 +22,17 @@ if TYPE_CHECKING:
 
 _GONE = ".erased-"
 """How a table is called while its files go: a kill leaves no half of a store."""
-_LOCKS = "write maintenance points copying switching embedding inbox activity backup daemon hosts installed"
+_LOCKS = (
+    "write maintenance points copying switching embedding inbox activity backup daemon hosts installed "
+    "remotes keys"
+)
 _DUTIES = ("maintenance", "points", "copying", "switching", "backup")
 """Who else changes the store's files, and is waited for."""
-_JSON = "dates store models inbox desk maintenance daemon restore backups hosts installed"
+_JSON = (
+    "dates store models inbox desk maintenance daemon restore backups hosts installed remotes keys"
+)
+_REMOTE = r"[a-z0-9][a-z0-9_.-]{0,39}"
+"""A remote's name."""
 _TABLE = re.compile(
     r"(memories|history|passages_\w+)(\.lance(\.(unreadable|dropped)-\d+)*|\.dropped-\d+)"
 )
@@ -33,7 +40,7 @@ _FOLDERS = re.compile(
     rf"\.(making|restoring|copying|checking|backup|doctor)\S*|{re.escape(_GONE)}.+"
 )
 _FILES = re.compile(
-    rf"\.?({_JSON.replace(' ', '|')})\.json(\.\S+)?|({_LOCKS.replace(' ', '|')})\.(lock|holder)"
+    rf"\.?({_JSON.replace(' ', '|')})\.json(\.\S+)?|({_LOCKS.replace(' ', '|')}|sync-{_REMOTE})\.(lock|holder)"
     r"|activity\.jsonl(\.\S+)?|unsaved\.(txt|new)|desk\.new|scrub\.due|ballast(\.\S+)?"
     r"|config\.toml|daemon\.(start|out)|\.link-probe(-2)?"
 )
@@ -43,6 +50,7 @@ _LOG = re.compile(r"(cli|daemon|desk|mcp)\.log(\.\d+)?")
 _SOCKET = re.compile(r"[0-9a-f]{12}")
 _WATCH = re.compile(r"[0-9a-f]{16}\.(json|json\.unreadable|lock|holder)|\.[0-9a-f]{16}\.json\.\S+")
 _IMPORT = re.compile(r"[0-9a-f]{32}\.json")
+_LEDGER = re.compile(rf"{_REMOTE}\.db(-journal)?")
 _BACKUPS = "backups"
 _WITHIN = {
     "points": _POINT,
@@ -51,6 +59,7 @@ _WITHIN = {
     "run": _SOCKET,
     "watch": _WATCH,
     "imports": _IMPORT,
+    "sync": _LEDGER,
 }
 """What is memdesk's in the folders of the store's that may have other things in them."""
 _LAST = ("backups.json", "daemon.start", "write.holder", "write.lock")

@@ -10,14 +10,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import keyring.core
 import pytest
+from cli_runner import Cli
 from daemon_home import Home, ended, until
+from fakes import FakeEmbedder
 from mcp_session import DEADLINE
+from test_sync_keys import Drawer
 
 from memdesk.belongings import Belongings
+from memdesk.cli.root import open_remotes
 from memdesk.errors import Busy, StoreError
 from memdesk.lock import WriterLock
 from memdesk.memory import Draft
+from memdesk.remotes import MEMDESK, Remote
 from memdesk.service import Service
 
 if TYPE_CHECKING:
@@ -49,7 +55,16 @@ def fill(home: Path) -> None:
         (home / name).write_text("", encoding="utf-8")
     for name in ("ballast", ".store.json.abc", "daemon.json", "daemon.out", "scrub.due"):
         (home / name).write_text("", encoding="utf-8")
-    for name in ("logs/daemon.log", "logs/mcp.log.1", "run/0123456789ab"):
+    for name in (
+        "remotes.json",
+        ".keys.json.abc",
+        "keys.lock",
+        "sync-team.lock",
+        "sync-a.b.holder",
+    ):
+        (home / name).write_text("", encoding="utf-8")
+    parts = ("logs/daemon.log", "logs/mcp.log.1", "run/0123456789ab")
+    for name in (*parts, "sync/team.db", "sync/team.db-journal"):
         (home / name).parent.mkdir(exist_ok=True)
         (home / name).write_text("", encoding="utf-8")
     left = (
@@ -89,6 +104,8 @@ def test_what_is_not_of_memdesk_stays(home: Path) -> None:
         "backups/photos.zip",
         "logs/web.log",
         "points/of-view.md",
+        "sync/team.txt",
+        "sync.lock",
     ]
     for name in theirs:
         (home / name).parent.mkdir(exist_ok=True)
@@ -212,6 +229,41 @@ def test_a_store_that_cannot_be_opened_is_erased(real: Home) -> None:
     (real.path / "config.toml").write_text("[", encoding="utf-8")
     done = real.command("erase", "--yes")
     assert (done.returncode, real.path.exists()) == (0, False), done.stderr
+
+
+@pytest.mark.parametrize("shut", [False, True])
+def test_keys_leave_the_keyring_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, shut: bool
+) -> None:
+    """Those that it does not let go of are named, so that the person can remove them there."""
+    home, drawer = tmp_path / "desk", Drawer()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MEMDESK_HOME", str(home))
+    monkeypatch.setattr(keyring.core, "_keyring_backend", drawer)
+    cli = Cli(home, FakeEmbedder())
+    cli.add("gone soon")
+    known, keys = open_remotes(home)
+    team = known.add(Remote("team", "https://memory.example.org", MEMDESK))
+    assert keys.put(team, "s3cret") == "keyring"
+    drawer.shut = shut
+    done = cli.ok("erase", "--yes", "--json")
+    assert not home.exists()
+    assert drawer.kept == ({("memdesk", *done.json["keys"]): "s3cret"} if shut else {})
+    assert len(done.json["keys"]) == int(shut)
+    assert ("left in the system's keyring" in done.err) == shut
+
+
+def test_keys_that_cannot_be_read_keep_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That some may be left in the keyring is said."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MEMDESK_HOME", str(tmp_path / "desk"))
+    cli = Cli(tmp_path / "desk", FakeEmbedder())
+    cli.add("gone soon")
+    (cli.home / "keys.json").write_text("{", encoding="utf-8")
+    assert "may be left in the system's keyring" in cli.ok("erase", "--yes").err
+    assert not cli.home.exists()
 
 
 def test_a_command_that_is_killed_goes_on_when_called_again(real: Home) -> None:

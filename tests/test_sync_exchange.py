@@ -274,9 +274,7 @@ def test_offline_is_a_normal_state(tmp_path: Path) -> None:
     with sharer(tmp_path / "dora") as dora:
         dora.add("http://127.0.0.1:9/mcp", KEY)
         dora.share("later")
-        dora.service._core.closing.set()  # nobody waits for the pauses in between
         told = dora.go()
-        dora.service._core.closing.clear()
         assert "team" in told.error
         (standing,) = dora.service.remotes()
         assert (standing.waiting, bool(standing.error)) == (1, True)
@@ -382,3 +380,34 @@ def test_undo_passes_over_what_came_from_a_remote(ana: Sharer, ben: Sharer) -> N
     assert ben.service.undo().done == (mine,)
 
 
+def test_accepting_fewer_spaces_is_seen_before_it_deletes(ana: Sharer, team: LightTeam) -> None:
+    """What a changed setting will delete at the remote waits in the outbox before it does."""
+    id = ana.share("of the website", space="website")
+    ana.go()
+    ana.known.change("team", spaces=("api",))
+    (parcel,) = ana.service.outbox("team").parcels
+    assert (parcel.id, parcel.way) == (id, "delete")
+    assert ana.go().deleted == 1
+    assert team.team.records[id]["state"] == "deleted"
+
+
+def test_sharing_again_what_was_taken_back_brings_it_back(ana: Sharer, ben: Sharer) -> None:
+    """A memory that was taken back and is shared once more is there again, though its delete was later."""
+    id = ana.share("here and there")
+    ana.go(), ben.go()
+    ana.service.revise(id, Edit(audience=()))
+    ben.service.revise(id, Edit(text="ben's words"))
+    ben.go(), ana.go(), ben.go()
+    ana.service.revise(id, Edit(audience=("team",)))
+    ana.go(), ben.go()
+    assert (ben.get(id).state, ben.get(id).text) == ("live", "here and there")
+    assert ana.get(id).state == "live"
+
+
+def test_all_of_one_exchange_is_one_change(ana: Sharer, ben: Sharer) -> None:
+    """What came in one exchange can be taken back by its change."""
+    ids = [ana.share(f"memory {n}") for n in range(3)]
+    ana.go(), ben.go()
+    (change,) = {ben.get(id).change for id in ids}
+    assert set(ben.service.undo(change).done) == set(ids)
+    assert {ben.get(id).state for id in ids} == {"trashed"}

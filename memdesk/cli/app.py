@@ -34,6 +34,7 @@ from memdesk.cli.overview import overview
 from memdesk.cli.root import Desk
 from memdesk.cli.search import searching
 from memdesk.cli.session import COMPLETE, session
+from memdesk.cli.sync import sync
 from memdesk.cli.terminal import flush, put, safe, say
 from memdesk.cli.tidying import space, tag, tidying
 from memdesk.cli.torture import torturing
@@ -92,7 +93,7 @@ for _room in (
 ):
     for _name, _command in _room.commands.items():
         app.add_command(_command, _name)
-for _group in (tag, space, model, daemon, backup):
+for _group in (tag, space, model, daemon, backup, sync):
     app.add_command(_group)
 
 

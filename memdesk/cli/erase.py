@@ -13,7 +13,7 @@ from memdesk.cli.changes import ask_first, how_many, must_answer
 from memdesk.cli.command import Verbs, as_json
 from memdesk.cli.connecting import held_by_hosts, take_out
 from memdesk.cli.data import put_json
-from memdesk.cli.root import open_in_process
+from memdesk.cli.root import open_in_process, open_remotes
 from memdesk.cli.terminal import one_line, put, say
 from memdesk.config import places
 from memdesk.errors import Invalid, MemdeskError, StoreError
@@ -51,7 +51,7 @@ def erase(*, yes: bool, json_: bool) -> None:
     if not ours.found() and item is None and not hosts:
         say(f"there is nothing of memdesk in {settings.home}")
         if json_:
-            put_json({"removed": [], "left": [], "hosts": []})
+            put_json({"removed": [], "left": [], "hosts": [], "keys": []})
         return
     connected = _connected(settings.home)
     if not yes:
@@ -62,9 +62,9 @@ def erase(*, yes: bool, json_: bool) -> None:
         ask_first("erase", words)
     elsewhere = ours.backups_elsewhere()
     changed = take_out(settings.home, hosts)
-    removed = _remove(settings, ours, item)
+    removed, keys = _remove(settings, ours, item)
     left = [*elsewhere, *ours.strangers()]
-    _tell(removed, left, changed, json_=json_)
+    _tell(removed, left, changed, keys, json_=json_)
     _tell_hosts(settings, connected)
 
 
@@ -73,11 +73,15 @@ def _all_of(settings: Settings, ours: Belongings, item: Path | None) -> str:
     parts = [_memories(settings)]
     parts += [_count(len(ours.points()), "restore point"), _count(len(ours.backups()), "backup")]
     parts += ["the settings and logs"]
+    remotes = (settings.home / "remotes.json").exists()
+    parts += ["the remotes with their keys"] if remotes else []
     parts += ["the login item"] if item else []
     words = f"This erases {', '.join(parts[:-1])} and {parts[-1]} in {settings.home}."
     elsewhere = ours.backups_elsewhere()
     if elsewhere:
         words += f" {_count(len(elsewhere), 'backup')} elsewhere: not touched."
+    if remotes:
+        words += " What remotes have stays there."
     return words
 
 
@@ -123,8 +127,10 @@ def _connected(home: Path) -> list[str]:
     ]
 
 
-def _remove(settings: Settings, ours: Belongings, item: Path | None) -> list[Path]:
-    """Remove everything while no daemon can start; return what is gone."""
+def _remove(
+    settings: Settings, ours: Belongings, item: Path | None
+) -> tuple[list[Path], tuple[str, ...]]:
+    """Remove everything while no daemon can start; return what is gone, and keys that are not."""
     from memdesk.daemon import login
 
     home = settings.home
@@ -141,8 +147,21 @@ def _remove(settings: Settings, ours: Belongings, item: Path | None) -> list[Pat
             dismiss(str(home), "memdesk erase")
         except NoDaemon as error:
             raise StoreError(f"the daemon cannot be ended: {error}") from None
-        # Keys of remotes in the system's keyring go here, once there are any.
-        return ours.remove()
+        keys = _drop_keys(home)
+        return ours.remove(), keys
+
+
+def _drop_keys(home: Path) -> tuple[str, ...]:
+    """Have the system's keyring forget the keys of remotes; return which it did not let go of."""
+    from memdesk.sync.keys import FILE, SERVICE
+
+    if not (home / FILE).exists():
+        return ()
+    try:
+        return open_remotes(home)[1].drop_all()
+    except StoreError as error:
+        say(f"keys of remotes may be left in the system's keyring, under {SERVICE}: {error}")
+        return ()
 
 
 def _of_hosts(hosts: list[Held]) -> str:
@@ -150,10 +169,17 @@ def _of_hosts(hosts: list[Held]) -> str:
     return f" {', '.join(titles)} will no longer start memdesk." if titles else ""
 
 
-def _tell(removed: list[Path], left: list[Path], changed: list[Path], *, json_: bool) -> None:
+def _tell(
+    removed: list[Path],
+    left: list[Path],
+    changed: list[Path],
+    keys: tuple[str, ...],
+    *,
+    json_: bool,
+) -> None:
     if json_:
-        told = {"removed": removed, "left": left, "hosts": changed}
-        put_json({name: [str(path) for path in paths] for name, paths in told.items()})
+        told = {"removed": removed, "left": left, "hosts": changed, "keys": keys}
+        put_json({name: [str(each) for each in all_] for name, all_ in told.items()})
     else:
         for path in removed:
             put(one_line(str(path)))
@@ -164,6 +190,8 @@ def _tell(removed: list[Path], left: list[Path], changed: list[Path], *, json_: 
         say(f"left as it is: {one_line(str(path))}")
     if len(left) > _NAMED:
         say(f"and {len(left) - _NAMED} more")
+    for account in keys:
+        say(f"left in the system's keyring, under memdesk; remove it there: {one_line(account)}")
 
 
 def _tell_hosts(settings: Settings, connected: list[str]) -> None:

@@ -70,7 +70,8 @@ class Background:
         return min(_LOOK, max(0.0, left))
 
     def _exchange(self, name: str) -> None:
-        for told in self._service.sync(name):
-            if told.error:
-                _log.info("%s is not synced", told.remote)
-        self._exchanged[name] = time.monotonic()
+        (told,) = self._service.sync(name)
+        if told.error:  # when to try again stands in its ledger
+            _log.info("%s is not synced", told.remote)
+        else:
+            self._exchanged[name] = time.monotonic()

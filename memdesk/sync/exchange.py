@@ -27,7 +27,7 @@ from memdesk.sync.peer import (
     Unfit,
     Unreachable,
 )
-from memdesk.sync.plan import PULL, PUSH, due_of, plan
+from memdesk.sync.plan import PULL, PUSH, due_of, plan, setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -93,14 +93,14 @@ class Exchange:
         nothing may be sent before that was fetched.
         """
         place, epoch = self.ledger.place, self.border.epoch
-        setting = json.dumps(self.remote.spaces)
+        now_set = setting(self.remote)
         if place.epoch != epoch:
             place = Place(epoch, server=place.server)
-        elif place.setting == setting:
+        elif place.setting == now_set:
             return False
         self.ledger.release(self.ledger.held(PUSH))
         anew = place.epoch != self.ledger.place.epoch and bool(self.ledger.place.epoch)
-        self.ledger.place = replace(place, pushed=0, setting=setting)
+        self.ledger.place = replace(place, pushed=0, setting=now_set)
         return anew
 
     # What the ledger and the store know, for kinds of remotes
@@ -256,7 +256,8 @@ class Exchange:
                 return ask()
             except Unreachable as error:
                 wait = max(error.retry_after or 0.0, pause * random.uniform(0.5, 1.5))  # noqa: S311
-                if not left or wait > _LONGEST_PAUSE or not self.border.pause(wait):
+                tired = not left or not error.sent or wait > _LONGEST_PAUSE
+                if tired or not self.border.pause(wait):
                     raise
                 pause *= 2
         raise AssertionError

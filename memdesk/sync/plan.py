@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,15 +41,17 @@ class Plan:
 
 def plan(remote: Remote, border: Border, ledger: Ledger) -> Plan:
     """Return all that is due since the ledger's place, and what stays back."""
-    place, there, held = ledger.place, ledger.ids(), ledger.held(PUSH)
-    changes = border.changes(place.pushed, place.epoch)
+    place, there = ledger.place, ledger.ids()
+    same = place.setting == setting(remote)
+    held = ledger.held(PUSH)
+    changes = border.changes(place.pushed if same else 0, place.epoch)
     ids = [
         id
         for id, _, audience in changes.shared
         if remote.name in audience or id in there or id in held
     ]
     found = list(_of(remote, border, ledger, ids))
-    kept = {each.id for each in found if isinstance(each, Due) and _is_held(each, held)}
+    kept = {each.id for each in found if isinstance(each, Due) and same and _is_held(each, held)}
     stays = {each.key: each for each in found if isinstance(each, Held)}
     stays |= {id: each for id, each in held.items() if id in kept or id not in ids}
     return Plan(
@@ -57,6 +60,11 @@ def plan(remote: Remote, border: Border, ledger: Ledger) -> Plan:
         tuple(held.keys() - stays.keys()),
         changes.seq,
     )
+
+
+def setting(remote: Remote) -> str:
+    """Return what of a remote's setting decides what is due there: with another all is looked at anew."""
+    return json.dumps(remote.spaces)
 
 
 def _is_held(due: Due, held: Mapping[str, Held]) -> bool:

@@ -116,6 +116,7 @@ class Sync:
         with border.alone(remote.name) as alone:
             if not alone:
                 return Synced(remote.name, error=_BUSY)
+            remote = self.known.get(remote.name)  # it may have been changed or removed meanwhile
             ledger = Ledger(self._home, remote.name)
             try:
                 with self._asked(remote, border) as peer:
