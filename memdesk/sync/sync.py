@@ -164,7 +164,8 @@ class Sync:
         known = [(each.name, Ledger(self._home, each.name).luck) for each in self.known.all()]
         for name, luck in known:
             if luck.error:
-                since = f" since {age(luck.synced_at, now())}" if luck.synced_at else ""
+                since = age(luck.synced_at, now()) if luck.synced_at else ""
+                since = "" if since in ("", "now") else f" for {since}"
                 return f"{name} is not synced{since}: {luck.error}"
         last = min((luck.synced_at for _, luck in known if luck.synced_at), default=None)
         if last is None:

@@ -10,7 +10,8 @@ from memdesk.memory import LIVE, Edit
 from memdesk.tui.confirm import Confirm
 from memdesk.tui.external import edit_outside
 from memdesk.tui.forms import Written
-from memdesk.tui.writes import Writes, counted
+from memdesk.tui.remotes import Remotes
+from memdesk.tui.writes import counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,7 +25,7 @@ MANY = 50
 """So many memories go to the trash without a question."""
 
 
-class Changing(Writes):
+class Changing(Remotes):
     """The main screen's verbs."""
 
     @property
@@ -86,6 +87,7 @@ class Changing(Writes):
         from memdesk.tui.editor import Editor
 
         tags, kinds, spaces = (self.known(what) for what in ("tags", "kinds", "spaces"))
+        more |= {"remotes": self.known("remotes")}
         return Editor(title, written, save, tags=tags, kinds=kinds, spaces=spaces, **more)
 
     async def _add(self, written: Written) -> None:
@@ -98,6 +100,7 @@ class Changing(Writes):
         if done.outcome == "duplicate":
             self.changes.pop()
             self.desk_app.say("That text is remembered already; nothing was changed.")
+        await self.warn_of(written.audience)
 
     async def _revise(self, before: Memory, written: Written, base: int) -> None:
         edit = written.edit(before)
@@ -105,6 +108,7 @@ class Changing(Writes):
             await self.write(
                 lambda service, change: service.revise(before.id, edit, base=base, change=change)
             )
+            await self.warn_of(edit.audience or ())
 
     def action_external(self) -> None:
         """Change the text in $EDITOR."""

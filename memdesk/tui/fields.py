@@ -12,7 +12,8 @@ from memdesk.tui.completion import line_of, names_of
 from memdesk.tui.confirm import Confirm
 from memdesk.tui.forms import moment_words
 from memdesk.tui.plain import one_line
-from memdesk.tui.writes import Writes, counted
+from memdesk.tui.remotes import Remotes
+from memdesk.tui.writes import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _TITLE = 40
 
 
-class Fields(Writes):
+class Fields(Remotes):
     """The main screen's verbs for a field, a tag or a space.
 
     What an action is for is what was chosen when its key was pressed: others may change what is
@@ -73,9 +74,13 @@ class Fields(Writes):
         self._field("Space", "spaces", "space", "A new name makes it.")
 
     def action_share(self) -> None:
-        """Change which remotes it may go to."""
-        about = "Names of remotes; none is private."
-        self._field("Remotes", "", "audience", about)
+        """Change which remotes it may go to: one memory, where there is one remote, without asking."""
+        names, memories = self.known("remotes"), self.chosen
+        if len(names) == len(memories) == 1:
+            self.begin(self.share(memories[0].id, names[0]))
+        else:
+            about = "Names of remotes; none is private."
+            self._field("Remotes", "remotes", "audience", about)
 
     def action_expiry(self) -> None:
         """Change until when it is recalled."""
@@ -98,6 +103,7 @@ class Fields(Writes):
             wanted = names_of(told) if several else told.strip()
             try:
                 await self._change(memories, Edit(**{field: wanted}))  # type: ignore[arg-type]
+                await self.warn_of(wanted if several else ())
                 break
             except Invalid as error:  # what was typed stays, to be put right
                 told = await self._asked(title, told, suggested, str(error), several=several)

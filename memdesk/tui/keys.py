@@ -37,7 +37,8 @@ MAIN_KEYS = (
     _key("activity", "A", "activity", "Activity", "What the connected hosts ask and get, as it happens"),
     _key("retry", "ctrl+r", "retry", "Ask anew", "Read what is shown once more"),
     _key("quit", "q", "app.quit", "Quit", "Leave the desk"),
-    _key("sync", "s", "sync", "Sync now", "Push what is marked for the team"),
+    _key("sync", "s", "sync", "Sync now", "Exchange with every remote: what is for it goes, what it has comes"),
+    _key("outbox", "W", "outbox", "Sync…", "How the remotes stand, and what waits for them, exactly as it leaves"),
 )
 
 SEARCH_KEYS = (
@@ -138,6 +139,21 @@ ACTIVITY_KEYS = (
     _key("activity_first", "g", "screen.first", "First", "To the first one"),
     _key("activity_close", "escape,A", "screen.leave", "Close", "Back to the desk", show=True),
 )
+
+SYNC_KEYS = (
+    _key("sync_open", "enter", "screen.open", "Open", "Show the memory; of a remote, go to what waits for it", show=True),
+    _key("sync_one", "s", "screen.sync", "Sync", "Exchange with this remote", show=True),
+    _key("push", "p", "screen.push", "Push", "Send what waits for it, and fetch nothing", show=True),
+    _key("retry_held", "r", "screen.retry", "Retry held", "Let what is held go with the next exchange", show=True),
+    _key("unshare", "x", "screen.unshare", "Unshare", "The memory goes there no longer; u takes that back", show=True),
+    _key("sync_undo", "u", "screen.undo", "Undo", "Take back the last change made here", show=True),
+    _key("copy_payload", "y", "screen.copy", "Copy", "Copy exactly what leaves"),
+    _key("sync_down", "j", "screen.move(1)", "Down", "One down"),
+    _key("sync_up", "k", "screen.move(-1)", "Up", "One up"),
+    _key("payload_down", "J", "screen.scroll(1)", "Scroll down", "Scroll what leaves down"),
+    _key("payload_up", "K", "screen.scroll(-1)", "Scroll up", "Scroll what leaves up"),
+    _key("sync_close", "escape,W", "screen.leave", "Close", "Back to the desk", show=True),
+)
 # fmt: on
 
 UNDO = next(key for key in LIST_KEYS if key.id == "undo")
@@ -157,6 +173,7 @@ GROUPS = {
     "the history": HISTORY_KEYS,
     "the status": STATUS_KEYS,
     "the activity": ACTIVITY_KEYS,
+    "the sync screen": SYNC_KEYS,
 }
 """The keys by where they work."""
 

@@ -55,8 +55,8 @@ def look(service: Service, wish: Wish, *, many: int = PAGE, cursor: str | None =
         found = service.inbox(limit=many)
         rows = tuple(Row(each.memory, concern=each) for each in found.concerns)
         return Shown(wish, rows, total=found.total)
-    if wish.place.kind == "these":
-        memories = service.get(wish.place.value.split(","))
+    if wish.place.ids:
+        memories = service.get(wish.place.ids)
         return Shown(wish, tuple(map(Row, memories)), total=len(memories))
     page = service.list(where=wish.place.where, limit=many, cursor=cursor, oldest_first=wish.turned)
     return Shown(wish, tuple(Row(memory) for memory in page.memories), page.cursor)
@@ -86,7 +86,7 @@ def title(wish: Wish, count: int) -> str:
         return f"{results} for “{wish.query.strip()}”{inside} · {order}"
     if wish.place == INBOX:
         return "Inbox · nothing is done without you"
-    if wish.place.kind == "these":
+    if wish.place.ids:
         return wish.place.title
     return f"{wish.place.title} · {'oldest' if wish.turned else 'newest'} first"
 

@@ -84,6 +84,7 @@ class MainScreen(Changing, Fields, Showing):
         self.want(self.wish)
         self.desk_app.do(self.live())
         self.desk_app.do(self._warm())
+        self.watch_remotes()
 
     async def _warm(self) -> None:
         """Have the model loaded before a search waits for it, and tell what is wrong with the store."""

@@ -25,7 +25,9 @@ _TITLES = {
     "inbox": "Inbox",
     "trash": "Trash · kept 30 days",
     "these": "What a host got",
+    "waits": "What waits for a remote",
 }
+_NAMED = ("these", "waits")
 _PREFIX = {"space": "in ", "tag": "#", "kind": "kind ", "source": "from "}
 
 
@@ -34,9 +36,9 @@ class Place:
     """One of them."""
 
     kind: str = "all"
-    """all, pinned, inbox, trash, space, tag, kind or source."""
+    """all, pinned, inbox, trash, space, tag, kind or source; these and waits are some memories."""
     value: str = ""
-    """The name of the space, tag, kind or source."""
+    """The name of the space, tag, kind or source; the ids of some memories, with commas."""
 
     @property
     def id(self) -> str:
@@ -47,6 +49,11 @@ class Place:
     def title(self) -> str:
         """What a person calls it."""
         return _TITLES.get(self.kind) or f"{_PREFIX[self.kind]}{one_line(self.value)}"
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the memories that are there, where it is these that were chosen."""
+        return self.value.split(",") if self.kind in _NAMED else []
 
     @property
     def changes(self) -> bool:

@@ -45,6 +45,7 @@ _CONCERNS = {
         "One of too many that a host saved at once: not recalled",
         "a all right · d to trash",
     ),
+    "conflict": ("Conflict", "a all right · h the other one, in its history · e edit · d to trash"),
     "low-trust": ("This came from somewhere you may not trust", "a all right · d to trash"),
 }
 MOST_BLOCKS = 150

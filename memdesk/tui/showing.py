@@ -31,10 +31,6 @@ class Showing(Writes):
     async def _status(self) -> Status:
         return await self.ask(lambda service: service.status())
 
-    def action_sync(self) -> None:
-        """Say that nothing is sent anywhere yet."""
-        self.desk_app.say("Sync is not set up: nothing leaves this machine.")
-
     def action_reindex(self) -> None:
         """Make anew what search reads; the desk goes on meanwhile."""
         self.desk_app.do(self._reindex())

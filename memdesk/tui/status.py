@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -29,13 +31,14 @@ EVERY = 1.0
 """Seconds from one look to the next."""
 _LABEL = 13
 _KILO = 1024
+_NAMELESS = re.compile(r"synced (just now|\w+ ago)|not synced yet")
 
 
 def lines(status: Status) -> Iterator[tuple[str, str]]:
     """Yield (label, value) of everything, without a word of any memory; places start at ~."""
     stats = status.stats
     yield "Store", _at_home(stats.path)
-    yield "Size", _size(stats.bytes_on_disk)
+    yield "Size", size_words(stats.bytes_on_disk)
     yield "Memories", _states(stats)
     yield "Model", stats.model or "none"
     if status.switch:
@@ -57,7 +60,13 @@ def lines(status: Status) -> Iterator[tuple[str, str]]:
 
 def as_text(status: Status) -> str:
     """Return it as plain text for a bug report."""
-    return "\n".join(_line(label, value) for label, value in lines(status)) + "\n"
+    told = replace(status, sync=_nameless(status.sync))
+    return "\n".join(_line(label, value) for label, value in lines(told)) + "\n"
+
+
+def _nameless(sync: str) -> str:
+    """Return how sync stands, without what names a remote or says where it is."""
+    return sync if not sync or _NAMELESS.fullmatch(sync) else "not synced; why is left out here"
 
 
 def _line(label: str, value: str) -> str:
@@ -74,7 +83,8 @@ def _states(stats: Stats) -> str:
     return ", ".join(f"{many:,} {state}" for state, many in stats.states.items()) or "none"
 
 
-def _size(size: float) -> str:
+def size_words(size: float) -> str:
+    """Return a number of bytes as a person reads it."""
     for unit in ("bytes", "KB", "MB"):
         if size < _KILO:
             return f"{size:,.0f} {unit}"
@@ -107,7 +117,7 @@ class StatusScreen(Dialog[None]):
         self._load = load
         self._loading = False
         self._status: Status | None = None
-        self._shown = ""
+        self._shown: tuple[tuple[str, str], ...] = ()
 
     def within(self) -> ComposeResult:
         """Yield the lines."""
@@ -130,7 +140,7 @@ class StatusScreen(Dialog[None]):
             self._show(self._status)
         except MemdeskError as error:
             if self.is_attached:
-                self._shown = ""
+                self._shown = ()
                 self.note(one_line(str(error)))
         except Exception:
             self._looking.stop()  # it is told once, not each second
@@ -139,11 +149,12 @@ class StatusScreen(Dialog[None]):
             self._loading = False
 
     def _show(self, status: Status) -> None:
-        if not self.is_attached or (text := as_text(status)) == self._shown:
+        shown = tuple(lines(status))
+        if not self.is_attached or shown == self._shown:
             return
-        self._shown = text
+        self._shown = shown
         table = Table.grid(padding=(0, 2))
-        for label, value in lines(status):
+        for label, value in shown:
             table.add_row(Text(label, "dim", no_wrap=True), Text(_at_home(one_line(value))))
         self.query_one("#standing", Static).update(table)
         self.note("renewed each second")
