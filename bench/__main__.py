@@ -10,6 +10,7 @@ BENCHMARKS = {
     "import": "bench.imports",
     "recall": "bench.recall.command",
     "speed": "bench.speed",
+    "sync": "bench.sync",
     "tui": "bench.tui",
 }
 

@@ -31,6 +31,7 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("position", "utc_offset_min"), _NUMBER_OR_NONE),
 }
 """The fields that go as they are."""
+_BEYOND, _LONGEST_DEVICE = 2**53, 100
 _TIMES = ("happened_at", "created_at", "expires_at")
 _HEAD = ("id", "clock", "state")
 _REST = ("tags", "source", "metadata")
@@ -123,9 +124,14 @@ def _head(told: Mapping[str, Any]) -> tuple[str, Clock, str]:
 def clock_from(told: object) -> Clock:
     """Return the clock that a list of JSON tells; raises `Invalid`."""
     match told:
-        case [int() as ms, int() as n, str() as device] if not isinstance(ms | n, bool):
+        case [int() as ms, int() as n, str() as device] if _is_clock(ms, n, device):
             return ms, n, device
     raise Invalid("clock", "must be milliseconds, a counter and a device")
+
+
+def _is_clock(ms: int, n: int, device: str) -> bool:
+    numbers = all(type(each) is int and 0 <= each < _BEYOND for each in (ms, n))
+    return numbers and len(device) <= _LONGEST_DEVICE and device.isprintable()
 
 
 def _plain(told: Mapping[str, Any], name: str) -> object:

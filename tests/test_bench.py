@@ -213,7 +213,7 @@ def test_a_benchmark_that_breaks_does_not_stop_the_others(
 def test_an_unknown_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
     """It names those that there are."""
     assert program.main(["sped"]) == 2
-    assert "{growth,import,recall,speed,tui}" in capsys.readouterr().err
+    assert "{growth,import,recall,speed,sync,tui}" in capsys.readouterr().err
 
 
 def test_the_help_says_what_each_benchmark_measures(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,7 @@ from memdesk.sync import http as sync_http
 from memdesk.sync import trust
 from memdesk.sync.answer import answer_of, plain
 from memdesk.sync.http import Http
-from memdesk.sync.peer import Missing, TooLarge, Unauthorized, Unfit, Unreachable
+from memdesk.sync.peer import Foreign, Missing, TooLarge, Unauthorized, Unfit, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -349,12 +349,12 @@ def test_the_key_is_in_no_error_and_no_repr() -> None:
     assert "https://evil.org/…" in str(onward)
 
 
-def test_what_is_no_json_is_unfit() -> None:
+def test_what_is_no_json_is_foreign() -> None:
     """Also where it is nested beyond reason; NaN, which is no JSON, is taken for nothing."""
     bodies = iter([b"<html>", b"[" * 100_000, b"\xff", b'{"x":NaN}'])
     with asking(lambda _: Reply(next(bodies))) as (http, _):
         for _ in range(3):
-            with pytest.raises(Unfit, match="no JSON"):
+            with pytest.raises(Foreign, match="no JSON"):
                 http.ask("GET").json()
         assert http.ask("GET").json() == {"x": None}
 

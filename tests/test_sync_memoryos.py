@@ -24,6 +24,7 @@ from memdesk.sync.peer import (
     TAKEN,
     Doubting,
     Due,
+    Foreign,
     Receipt,
     Sent,
     Unauthorized,
@@ -267,7 +268,7 @@ def test_nonsense_in_place_of_entries_is_no_answer(
 ) -> None:
     """It does not mean that nothing is there."""
     server.says = said
-    with pytest.raises(Unfit):
+    with pytest.raises(Foreign):
         peer.arrived(due())
 
 

@@ -17,7 +17,7 @@ from scripted import Asked, Reply, Scripted, scripted
 
 from memdesk.remotes import MEMDESK, Remote
 from memdesk.sync.http import Http
-from memdesk.sync.peer import Missing, Unauthorized, Unfit, Unreachable
+from memdesk.sync.peer import Foreign, Missing, Unauthorized, Unfit, Unreachable
 from memdesk.sync.rpc import PROTOCOL, Rpc
 
 if TYPE_CHECKING:
@@ -330,16 +330,16 @@ def test_the_answer_is_found_among_events(end: str) -> None:
         stream("[" * 9999),
     ],
 )
-def test_no_answer_is_unfit(reply: Reply) -> None:
+def test_no_answer_is_foreign(reply: Reply) -> None:
     """An answer to another question, or none at all, is taken for nothing."""
-    with played(lambda _: reply) as (rpc, _), pytest.raises(Unfit):
+    with played(lambda _: reply) as (rpc, _), pytest.raises(Foreign):
         rpc.initialize()
 
 
 def test_a_server_without_a_name_is_no_mcp() -> None:
     """A greeting is answered with what the server is."""
     odd = played(lambda asked: Reply({"id": asked.json()["id"], "result": 1}))
-    with odd as (rpc, _), pytest.raises(Unfit, match="speaks no MCP"):
+    with odd as (rpc, _), pytest.raises(Foreign, match="speaks no MCP"):
         rpc.initialize()
 
 

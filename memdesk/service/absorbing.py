@@ -21,8 +21,9 @@ from memdesk.service.writing import trashed
 from memdesk.sharing import clock_of, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from memdesk.passages import Passage
     from memdesk.service.core import Core, Writing
 
 STORED, KNOWN, KEPT = "stored", "known", "kept"
@@ -45,12 +46,15 @@ def absorb(
     if not sound:
         return tuple(each for each in fit if isinstance(each, Absorbed))
     check_wanted()
-    there = core.store().get([each.memory.id for each in sound])
+    ids = [each.memory.id for each in sound]
+    there = core.store().get(ids)
     points.before_many(core, list(there), f"sync with {remote}", change)
+    # Cut before the lock is taken, in which others wait.
+    cut = indexing.cut(core, [each.memory for each in sound if each.memory.id not in there])
     with core.writing(SYNC + remote, change) as write:
-        settling = _Settling(write, remote, write.store.get([each.memory.id for each in sound]))
+        settling = _Settling(write, remote, write.store.get(ids))
         told = iter([settling.settle(each) for each in sound])
-        settling.write(core)
+        settling.write(core, cut)
     indexing.embed_in_background(core)
     return tuple(next(told) if isinstance(each, Arrival) else each for each in fit)
 
@@ -61,7 +65,8 @@ def _fit(arrival: Arrival) -> Arrival | Absorbed:
     if memory.clock_ms > now().timestamp() * 1000 + SKEW_MS:
         return Absorbed(memory.id, AHEAD, _AHEAD)
     try:
-        return replace(arrival, memory=checked(memory))
+        sound = checked(memory)
+        return replace(arrival, memory=flagged(sound) if sound.text else sound)
     except Invalid as error:
         return Absorbed(memory.id, REFUSED, str(error))
 
@@ -99,7 +104,7 @@ class _Settling:
     def _add(self, memory: Memory) -> Absorbed:
         if memory.state == TOMBSTONE:
             return Absorbed(memory.id, KNOWN)
-        self.new.append(self._placed(flagged(replace(memory, audience=(self.remote,)))))
+        self.new.append(self._placed(replace(memory, audience=(self.remote,))))
         return Absorbed(memory.id, STORED)
 
     def _same(self, memory: Memory, mine: Memory) -> Absorbed:
@@ -143,7 +148,7 @@ class _Settling:
         write = self.write_
         return replace(memory, updated_at=write.at, change=write.change, actor=write.actor)
 
-    def write(self, core: Core) -> None:
+    def write(self, core: Core, cut: Mapping[str, list[Passage]]) -> None:
         """Put all of it on the disk, the history first, and bring search in line."""
         made = [*self.new, *(after for _, after in self.pairs)]
         if not made:
@@ -151,7 +156,7 @@ class _Settling:
         store = self.write_.store
         store.adopt(made, self.history)
         bring_in_line(store, self.pairs, None)
-        indexing.put(core, store, indexing.rows_of(core, self.new, {}))
+        indexing.put(core, store, indexing.rows_of(core, self.new, cut))
 
 
 def contested(memory: Memory) -> Memory:

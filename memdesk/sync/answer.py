@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from memdesk.sync.peer import Unfit
+from memdesk.sync.peer import Foreign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,11 +27,14 @@ class Answer:
     """Decompressed."""
 
     def json(self) -> Any:
-        """Return what its JSON says, NaN and the like as None; raises `Unfit` where it is none."""
+        """Return what its JSON says, NaN and the like as None; raises `Foreign` where it is none."""
         try:
             return json.loads(self.content, parse_constant=lambda _: None)
         except (ValueError, RecursionError):
-            raise Unfit(f"answered with something that is no JSON (HTTP {self.status})") from None
+            # Whoever stands between, such as a network that wants one to log in first.
+            raise Foreign(
+                f"it answers with something that is no JSON (HTTP {self.status}): is it the server?"
+            ) from None
 
 
 def answer_of(error: SyncError) -> Answer | None:

@@ -7,8 +7,6 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from memdesk.errors import MemdeskError
-
 if TYPE_CHECKING:
     from memdesk.service import Service
     from memdesk.sync.sync import Sync
@@ -44,7 +42,7 @@ class Background:
         while not self._stop.is_set():
             try:
                 seen = self._round(seen)
-            except MemdeskError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next round may do
                 if not self._stop.wait(_LOOK):
                     _log.warning("sync waits: %s", type(error).__name__)
 

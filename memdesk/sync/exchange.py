@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from memdesk.errors import MemdeskError, SyncError
-from memdesk.memory import TOMBSTONE, new_id, now
+from memdesk.clock import SKEW_MS
+from memdesk.errors import Invalid, MemdeskError, StoreError, SyncError
+from memdesk.memory import TOMBSTONE, check_id, new_id, now
 from memdesk.remotes import Absorbed, Arrival, Base, Synced
-from memdesk.sharing import digest
+from memdesk.sharing import clock_of, digest
 from memdesk.sync.ledger import Held, Luck, Place
 from memdesk.sync.peer import (
     REFUSED,
@@ -20,6 +22,7 @@ from memdesk.sync.peer import (
     Doubting,
     Due,
     Incoming,
+    Missing,
     Receipt,
     Sent,
     TooLarge,
@@ -33,15 +36,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from memdesk.memory import Memory
-    from memdesk.remotes import Remote
+    from memdesk.remotes import Clock, Remote
     from memdesk.service.border import Border
     from memdesk.sync.ledger import Ledger
-    from memdesk.sync.peer import Peer
+    from memdesk.sync.peer import Feed, Peer
 
 T = TypeVar("T")
 
 _TRIES = 5
 """How often an exchange that fails is tried in a row before it is left for later."""
+_LONGEST_CURSOR = 1000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LONGEST_BACKOFF = 3600.0
 _MOST_EMPTY = 1000
@@ -65,6 +69,10 @@ class Exchange:
     progress: Callable[[int, int], None] | None = None
     change: str = field(default_factory=new_id)
     """All that comes is one change, for `undo`."""
+    stands: Callable[[], bool] = lambda: True
+    """Whether the remote is still set up as it was."""
+    lost: bool = False
+    """Whether the remote has lost what was sent to it, as a pull in the midst of a push found out."""
     pushed: int = 0
     deleted: int = 0
     pulled: int = 0
@@ -82,7 +90,8 @@ class Exchange:
             self.ledger.luck = Luck(synced_at=now(), cannot=self.peer.cannot)
         except MemdeskError as failed:
             error = str(failed)
-            self.ledger.luck = worse(self.ledger.luck, failed)
+            with suppress(StoreError):  # the disk is full, say
+                self.ledger.luck = worse(self.ledger.luck, failed)
         done = (self.pushed, self.deleted, self.pulled, self.conflicts)
         return Synced(self.remote.name, *done, len(self.ledger.held()), error)
 
@@ -120,7 +129,7 @@ class Exchange:
     # Pulling
 
     def _pull(self) -> None:
-        more, lives, empty = True, 0, 0
+        more, lives, empty, seen = True, 0, 0, set[str]()
         while more:
             place = self.ledger.place
             feed = self._patiently(lambda at=place.pulled: self.peer.pull(at, self))  # type: ignore[misc]
@@ -128,19 +137,27 @@ class Exchange:
                 lives += 1
                 if lives > _MOST_LIVES:
                     raise SyncError(f"{self.remote.name} says each time that it was set up anew")
+                self.lost = True
                 self.ledger.forget()
                 self.ledger.place = Place(place.epoch, server=feed.epoch, setting=place.setting)
                 continue
+            _check_feed(feed, self.remote.name)
             for some in _rounds(feed.items):
                 self._take_in(some, place)
             self.ledger.place = replace(place, pulled=feed.cursor, server=feed.epoch)
-            empty = 0 if feed.items else empty + 1
+            keys = {each.key for each in feed.items} - seen
+            seen |= keys
+            empty = 0 if keys else empty + 1
             more = feed.more and feed.cursor != place.pulled and empty < _MOST_EMPTY
 
     def _take_in(self, items: Sequence[Incoming], place: Place) -> None:
         """Take in what came, each memory once, and keep what is known of the remote then."""
-        memories = {each.memory.id: each for each in items if each.memory}
-        bases = self.ledger.known(memories, place.epoch)
+        bases = self.ledger.known([each.memory.id for each in items if each.memory], place.epoch)
+        memories = {
+            each.memory.id: each
+            for each in items
+            if each.memory and not _is_known(each.memory, bases.get(each.memory.id))
+        }
         held = [self._held(each, each.trouble, place) for each in items if each.trouble]
         arrivals = []
         for id, each in memories.items():
@@ -171,7 +188,9 @@ class Exchange:
         self.conflicts += became.conflict
 
     def _held(self, item: Incoming, reason: str, place: Place) -> Held:
-        id = item.memory.id if item.memory else ""
+        id = ""
+        with suppress(Invalid):
+            id = check_id(item.memory.id) if item.memory else ""
         return Held(item.key, PULL, reason, int(now().timestamp() * 1000), id, place.pulled)
 
     # Pushing
@@ -180,17 +199,26 @@ class Exchange:
         due = plan(self.remote, self.border, self.ledger)
         self.ledger.release(due.over)
         self.ledger.hold(due.held)
-        done, stale = 0, list[str]()
+        done, self.lost = 0, False
         for batch in batches(due.dues, self.peer):
-            stale += self._send(batch)
+            if not self.stands():
+                raise SyncError(
+                    f"{self.remote.name} was changed or removed meanwhile; sync it again"
+                )
+            if stale := self._send(self._still(batch)):
+                self._settle(stale)
             done += len(batch)
-            self.ledger.place = replace(self.ledger.place, pushed=batch[-1].memory.seq)
             if self.progress:
                 self.progress(done, len(due.dues))
-        if stale:
-            self._settle(stale)
-        if due.seq > self.ledger.place.pushed:
+        # Not before: what was sent stands in the ledger. Where the remote has lost it, all is looked at anew.
+        if not self.lost:
             self.ledger.place = replace(self.ledger.place, pushed=due.seq)
+
+    def _still(self, dues: Sequence[Due]) -> list[Due]:
+        """Return what has not changed since it was planned: what has is of the next plan."""
+        again = due_of(self.remote, self.border, self.ledger, [each.id for each in dues])
+        now_due = {(each.id, each.memory.seq, each.deletes) for each in again}
+        return [each for each in dues if (each.id, each.memory.seq, each.deletes) in now_due]
 
     def _settle(self, ids: Sequence[str]) -> None:
         """Fetch what the remote has of memories that it would not take, and send what is still due."""
@@ -207,6 +235,8 @@ class Exchange:
             try:
                 receipts = self._patiently(lambda some=dues: self._once(some))  # type: ignore[misc]
             except (TooLarge, Unfit) as error:
+                if isinstance(error, Missing):
+                    raise  # the address has gone, whatever is sent there
                 if len(dues) == 1:
                     self.ledger.hold([_held_back(dues[0], str(error))])
                     return stale
@@ -236,7 +266,7 @@ class Exchange:
                 held.append(_held_back(due, receipt.reason))
             elif receipt.outcome == STALE:
                 stale.append(due.id)
-                if due.deletes and due.sent and receipt.clock:
+                if due.deletes and due.sent and receipt.clock and _is_believed(receipt.clock):
                     sent.append(replace(due.sent, clock=receipt.clock))
             else:
                 self.deleted += due.deletes
@@ -278,7 +308,7 @@ def batches(dues: Sequence[Due], peer: Peer) -> Iterator[list[Due]]:
     """Yield what is due in parts that the remote takes at once, as far as sizes tell."""
     batch, size = list[Due](), 0
     for due in dues:
-        length = len(payload_text(peer, due).encode())
+        length = len(payload_text(peer, due, indent=None).encode())
         if batch and (len(batch) >= peer.most or size + length > peer.most_bytes):
             yield batch
             batch, size = [], 0
@@ -288,12 +318,19 @@ def batches(dues: Sequence[Due], peer: Peer) -> Iterator[list[Due]]:
         yield batch
 
 
-def payload_text(peer: Peer, due: Due) -> str:
+def payload_text(peer: Peer, due: Due, indent: int | None = 1) -> str:
     """Return the JSON text that leaves for a memory; empty where the remote cannot hold it."""
     try:
-        return json.dumps(peer.payload(due), ensure_ascii=False, indent=1)
+        return json.dumps(peer.payload(due), ensure_ascii=False, indent=indent)
     except Unfit:
         return ""
+
+
+def _check_feed(feed: Feed, name: str) -> None:
+    """Raise `SyncError` for a place in a feed that could not be kept, or not be said again."""
+    for each in (feed.cursor, feed.epoch):
+        if len(each) > _LONGEST_CURSOR or not each.isprintable():
+            raise SyncError(f"{name} gives a cursor or an epoch that is none")
 
 
 def _rounds(items: Sequence[Incoming]) -> Iterator[list[Incoming]]:
@@ -310,12 +347,20 @@ def _rounds(items: Sequence[Incoming]) -> Iterator[list[Incoming]]:
         yield some
 
 
+def _is_believed(clock: Clock) -> bool:
+    return clock[0] <= now().timestamp() * 1000 + SKEW_MS
+
+
+def _is_known(memory: Memory, sent: Sent | None) -> bool:
+    """Tell whether a remote's news is what was exchanged already, such as the echo of a push."""
+    return sent is not None and sent.clock == clock_of(memory) and sent.digest == digest(memory)
+
+
 def _noted(arrival: Arrival, ref: str, *, known: bool) -> list[Sent]:
     memory = arrival.memory
     if memory.state == TOMBSTONE and not known:
         return []
-    clock = (memory.clock_ms, memory.clock_n, memory.device)
-    return [Sent(memory.id, clock, digest(memory), ref)]
+    return [Sent(memory.id, clock_of(memory), digest(memory), ref)]
 
 
 def _held_back(due: Due, reason: str) -> Held:

@@ -26,7 +26,7 @@ from memdesk.errors import SyncError
 from memdesk.sync import trust
 from memdesk.sync.answer import Answer, plain
 from memdesk.sync.keys import check_key
-from memdesk.sync.peer import Missing, TooLarge, Unauthorized, Unfit, Unreachable
+from memdesk.sync.peer import Foreign, Missing, TooLarge, Unauthorized, Unfit, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -310,7 +310,7 @@ def _place(url: str, answer: Answer) -> str:
 
 def _is_rpc(answer: Answer) -> bool:
     """Tell whether a body is a JSON-RPC answer: MemoryOS sends errors of its own as a 500."""
-    with contextlib.suppress(Unfit):
+    with contextlib.suppress(Foreign):
         told = answer.json()
         return isinstance(told, dict) and told.get("jsonrpc") == "2.0"
     return False
@@ -320,7 +320,7 @@ def _words(answer: Answer) -> str:
     """Return why a remote refuses, as it says itself; empty where it does not in JSON."""
     if len(answer.content) > _READ_FOR_WORDS:
         return ""
-    with contextlib.suppress(Unfit):
+    with contextlib.suppress(Foreign):
         return _reason(answer.json())
     return ""
 

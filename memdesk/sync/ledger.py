@@ -141,6 +141,8 @@ class Ledger:
     def note(self, sent: Iterable[Sent], epoch: str) -> None:
         """Keep what the remote has now; it is held and in doubt no longer."""
         rows = [(each.id, *each.clock, each.digest, each.ref, epoch) for each in sent]
+        if not rows:
+            return
         with self._open() as db:
             db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             ids = [(row[0],) for row in rows]
@@ -169,6 +171,8 @@ class Ledger:
     def hold(self, held: Iterable[Held]) -> None:
         """Keep what is held, and why."""
         rows = [(h.key, h.way, h.seq, h.id, h.reason, h.place) for h in held]
+        if not rows:
+            return
         with self._open() as db:
             db.executemany("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?)", rows)
 
@@ -180,9 +184,12 @@ class Ledger:
 
     def release(self, keys: Iterable[str]) -> int:
         """Hold things no longer; return how many that were."""
+        rows = [(key,) for key in keys]
+        if not rows:
+            return 0
         with self._open() as db:
             before = db.total_changes
-            db.executemany("DELETE FROM held WHERE key = ?", [(key,) for key in keys])
+            db.executemany("DELETE FROM held WHERE key = ?", rows)
             return db.total_changes - before
 
     # How far, and how it went

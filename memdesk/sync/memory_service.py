@@ -24,10 +24,10 @@ from memdesk.sync.peer import (
     STALE,
     TAKEN,
     Feed,
+    Foreign,
     Missing,
     Receipt,
     Unauthorized,
-    Unfit,
     Unreachable,
 )
 
@@ -157,7 +157,7 @@ class MemoryService:
             raise
         results = told.get("results") if isinstance(told, dict) else None
         if not isinstance(results, list):
-            raise Unfit(f"{self._http.name} does not say what became of what was sent")
+            raise Foreign(f"{self._http.name} does not say what became of what was sent")
         found = [each for each in results if isinstance(each, dict)]
         return {str(each.get("event_id")): str(each.get("status")) for each in found}
 
@@ -230,7 +230,7 @@ class MemoryService:
         match answer.json():
             case {"events": list(events), "next_seq": int(onward), "has_more": bool(more)}:
                 return events, max(onward, seq), more and onward > seq
-        raise Unfit(f"{self._http.name} tells its events in a way that memdesk does not know")
+        raise Foreign(f"{self._http.name} tells its events in a way that memdesk does not know")
 
     def _tells_all(self) -> bool:
         """Tell whether the feed has the creation of everything that is there now.

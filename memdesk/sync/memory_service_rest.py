@@ -19,6 +19,7 @@ from memdesk.sync.peer import (
     STALE,
     TAKEN,
     Feed,
+    Foreign,
     Missing,
     Receipt,
     Unfit,
@@ -130,7 +131,7 @@ class PlainMemoryService:
                 return Receipt(due.id, REFUSED, reason=why)
             case {"success": False, "message": str(said)}:
                 return self._not_created(due, said)
-        raise Unfit(f"{self._http.name} does not say whether it has kept what was sent")
+        raise Foreign(f"{self._http.name} does not say whether it has kept what was sent")
 
     def _not_created(self, due: Due, said: str) -> Receipt:
         ref = notes.name_of(due.memory.text)
@@ -204,7 +205,7 @@ class PlainMemoryService:
         match self._http.ask("GET", MEMORIES, params=params).json():
             case {"memories": list(found), "total": int(total), "has_more": bool(more)}:
                 return found, total, more
-        raise Unfit(f"{self._http.name} lists its memories in a way that memdesk does not know")
+        raise Foreign(f"{self._http.name} lists its memories in a way that memdesk does not know")
 
     # What comes
 

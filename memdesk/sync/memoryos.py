@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from memdesk.memory import LIVE
 from memdesk.sharing import digest, record
-from memdesk.sync.peer import REFUSED, TAKEN, Feed, Receipt, Unfit
+from memdesk.sync.peer import REFUSED, TAKEN, Feed, Foreign, Receipt, Unfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,7 +123,7 @@ class MemoryOS:
             case {"result": {"short_term_memory": list() as entries}}:
                 yield from map(_key_of, entries)
             case _:
-                raise Unfit("MemoryOS does not tell its newest entries")
+                raise Foreign("MemoryOS does not tell its newest entries")
 
     def _has(self, key: _Key) -> None:
         self._doubtful.pop(key, None)

@@ -4,6 +4,7 @@ SyncError
 ├── Unreachable     offline, overloaded or failing: a normal state, tried again later
 ├── Unauthorized    the key is missing or refused: nothing is tried until the person has looked
 ├── TooLarge        the body is too large for it: a batch is split, a single memory held
+├── Foreign         what answers does not speak as such a remote does
 └── Unfit           it does not take what was sent: a batch is split, a single memory held
     └── Missing     there is no such thing there (404, 405)
 """
@@ -37,6 +38,10 @@ class Unreachable(SyncError):  # noqa: N818 (read as “raises Unreachable”)
 
 class Unauthorized(SyncError):  # noqa: N818
     """The remote refuses the key, or there is none."""
+
+
+class Foreign(SyncError):  # noqa: N818
+    """What answers does not speak as such a remote does: another server, or a network's log-in page."""
 
 
 class TooLarge(SyncError):  # noqa: N818

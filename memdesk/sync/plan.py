@@ -50,7 +50,7 @@ def plan(remote: Remote, border: Border, ledger: Ledger) -> Plan:
         for id, _, audience in changes.shared
         if remote.name in audience or id in there or id in held
     ]
-    found = list(_of(remote, border, ledger, ids))
+    found = [each for each in _of(remote, border, ledger, ids) if _seq(each) <= changes.seq]
     kept = {each.id for each in found if isinstance(each, Due) and same and _is_held(each, held)}
     stays = {each.key: each for each in found if isinstance(each, Held)}
     stays |= {id: each for id, each in held.items() if id in kept or id not in ids}
@@ -60,6 +60,11 @@ def plan(remote: Remote, border: Border, ledger: Ledger) -> Plan:
         tuple(held.keys() - stays.keys()),
         changes.seq,
     )
+
+
+def _seq(found: Due | Held) -> int:
+    """Return which commit was looked at: one later than the list of changes is of the next plan."""
+    return found.seq if isinstance(found, Held) else found.memory.seq
 
 
 def setting(remote: Remote) -> str:
@@ -77,11 +82,12 @@ def due_of(remote: Remote, border: Border, ledger: Ledger, ids: Iterable[str]) -
 
 
 def _of(remote: Remote, border: Border, ledger: Ledger, ids: list[str]) -> Iterable[Due | Held]:
+    device = border.device
     for start in range(0, len(ids), _AT_ONCE):
         some = ids[start : start + _AT_ONCE]
         known, stored = ledger.known(some), border.stored(some)
         for id in some:
-            if id in stored and (found := _due(remote, stored[id], known.get(id), border.device)):
+            if id in stored and (found := _due(remote, stored[id], known.get(id), device)):
                 yield found
 
 

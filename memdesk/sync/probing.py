@@ -9,7 +9,7 @@ from memdesk.errors import SyncError
 from memdesk.remotes import MEMDESK, MEMORY_SERVICE, MEMORYOS
 from memdesk.sync.answer import answer_of, plain
 from memdesk.sync.http import Http
-from memdesk.sync.peer import Unauthorized, Unfit
+from memdesk.sync.peer import Foreign, Unauthorized, Unfit
 from memdesk.sync.rpc import Rpc
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _tried(error: SyncError) -> Exception:
         return error
     if answer is not None:
         return _Tried(str(error) if "location" in answer.headers else f"HTTP {answer.status}")
-    return _Tried("no such answer") if isinstance(error, Unfit) else error
+    return _Tried("no such answer") if isinstance(error, Foreign | Unfit) else error
 
 
 def _word(told: dict[str, Any], name: str) -> str:

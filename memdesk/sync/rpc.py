@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from memdesk import __version__
 from memdesk.sync.answer import answer_of
-from memdesk.sync.peer import Missing, Unauthorized, Unfit
+from memdesk.sync.peer import Foreign, Missing, Unauthorized, Unfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,14 +43,14 @@ class Rpc:
         offered = {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": client}
         result, answer = self._asked("initialize", offered)
         if not isinstance(result, dict):
-            raise Unfit(f"{self._http.name} speaks no MCP: it does not say what it is")
+            raise Foreign(f"{self._http.name} speaks no MCP: it does not say what it is")
         session, version = answer.headers.get("mcp-session-id", ""), result.get("protocolVersion")
         if _SESSION.fullmatch(session):
             self._headers["Mcp-Session-Id"] = session
         if isinstance(version, str) and _VERSION.fullmatch(version):
             self._headers["MCP-Protocol-Version"] = version
         self._begun = True
-        with contextlib.suppress(Unfit):  # whoever does not know this does not need it
+        with contextlib.suppress(Unfit, Foreign):  # whoever does not know this does not need it
             self._sent({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return result
 
@@ -70,7 +70,7 @@ class Rpc:
         """Return what a tool answers: its structure, or its text as JSON, or its text."""
         result = self.call("tools/call", {"name": name, "arguments": arguments})
         if not isinstance(result, dict):
-            raise Unfit(f"{self._http.name} answers with no result of a tool")
+            raise Foreign(f"{self._http.name} answers with no result of a tool")
         text = _text(result)
         if result.get("isError") is True:
             raise Unfit(f"{self._http.name} does not take this: {self._http.safe(text)}")
@@ -92,7 +92,7 @@ class Rpc:
         for message in _messages(answer):
             if _answers(message, self._last):
                 return self._result(message), answer
-        raise Unfit(f"{self._http.name} does not answer as MCP does (HTTP {answer.status})")
+        raise Foreign(f"{self._http.name} does not answer as MCP does (HTTP {answer.status})")
 
     def _sent(self, message: Mapping[str, object]) -> Answer:
         accept = {"Accept": f"application/json, {_SSE}"}

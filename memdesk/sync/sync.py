@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from memdesk.errors import MemdeskError
+from memdesk.errors import Invalid, MemdeskError, StoreError, SyncError
 from memdesk.memory import now
 from memdesk.moment import age
 from memdesk.remotes import (
@@ -20,7 +20,7 @@ from memdesk.remotes import (
     Synced,
 )
 from memdesk.sync.exchange import Exchange, payload_text, worse
-from memdesk.sync.ledger import Ledger
+from memdesk.sync.ledger import Ledger, Luck
 from memdesk.sync.plan import PULL, PUSH, plan
 
 if TYPE_CHECKING:
@@ -53,8 +53,12 @@ class Sync:
         return tuple(self._standing(border, remote) for remote in self.known.all())
 
     def _standing(self, border: Border, remote: Remote) -> Standing:
-        ledger = Ledger(self._home, remote.name)
-        due, luck = plan(remote, border, ledger), ledger.luck
+        try:
+            ledger = Ledger(self._home, remote.name)
+            due, luck = plan(remote, border, ledger), ledger.luck
+        except StoreError as error:
+            cannot = _looked_at(remote, border).cannot
+            return Standing(remote, cannot, error=str(error), key=self._keys.place(remote))
         held = _all_held(ledger, due)
         return Standing(
             remote,
@@ -101,8 +105,15 @@ class Sync:
         """Exchange with one remote, or with all where none is named."""
         chosen = [self.known.get(remote)] if remote else self.known.all()
         return tuple(
-            self._exchange(border, each, push=push, pull=pull, progress=progress) for each in chosen
+            self._tried(border, each, push=push, pull=pull, progress=progress) for each in chosen
         )
+
+    def _tried(self, border: Border, remote: Remote, **how: Any) -> Synced:
+        """Exchange with one remote; an error that not even its ledger can keep is no other remote's."""
+        try:
+            return self._exchange(border, remote, **how)
+        except (Invalid, StoreError, SyncError) as error:
+            return Synced(remote.name, error=str(error))
 
     def _exchange(
         self,
@@ -118,9 +129,13 @@ class Sync:
                 return Synced(remote.name, error=_BUSY)
             remote = self.known.get(remote.name)  # it may have been changed or removed meanwhile
             ledger = Ledger(self._home, remote.name)
+
+            def stands() -> bool:
+                return remote in self.known.all()
+
             try:
                 with self._asked(remote, border) as peer:
-                    exchange = Exchange(remote, border, ledger, peer, progress)
+                    exchange = Exchange(remote, border, ledger, peer, progress, stands=stands)
                     told = exchange.run(push=push, pull=pull)
             except MemdeskError as error:  # the kind could not be found out, say
                 ledger.luck = worse(ledger.luck, error)
@@ -135,7 +150,9 @@ class Sync:
         """Let what is held at a remote be tried again; return how many that are."""
         self.known.get(remote)
         ledger = Ledger(self._home, remote)
-        with border.alone(remote):
+        with border.alone(remote) as alone:
+            if not alone:
+                raise SyncError(f"{remote}: {_BUSY}; try again when that is done")
             held = ledger.held()
             wanted = [each for each in held.values() if not ids or {each.id, each.key} & {*ids}]
             ledger.release(each.key for each in wanted)
@@ -154,14 +171,20 @@ class Sync:
         )
 
     def _acknowledged(self, border: Border, remote: str) -> int:
-        ledger = Ledger(self._home, remote)
-        place = ledger.place
+        try:
+            ledger = Ledger(self._home, remote)
+            place = ledger.place
+        except StoreError:  # nothing is known of it, so everything is kept
+            return 0
         held = [each.seq - 1 for each in ledger.held(PUSH).values()]
         return min([place.pushed, *held]) if place.epoch == border.epoch else 0
 
     def told(self) -> str:
         """Return how sync stands in a few words; empty where there are no remotes."""
-        known = [(each.name, Ledger(self._home, each.name).luck) for each in self.known.all()]
+        try:
+            known = [(each.name, self._luck(each)) for each in self.known.all()]
+        except StoreError as error:
+            return str(error)
         for name, luck in known:
             if luck.error:
                 since = age(luck.synced_at, now()) if luck.synced_at else ""
@@ -177,10 +200,16 @@ class Sync:
         """Return the names of the remotes that the background may exchange with now."""
         found, at = [], now()
         for remote in self.known.all():
-            luck = Ledger(self._home, remote.name).luck
+            luck = self._luck(remote)
             if remote.auto and not luck.stopped and (not luck.retry_at or luck.retry_at <= at):
                 found.append(remote.name)
         return found
+
+    def _luck(self, remote: Remote) -> Luck:
+        try:
+            return Ledger(self._home, remote.name).luck
+        except StoreError as error:  # the ledger is broken, say: that is told, and nothing tried
+            return Luck(error=str(error), stopped=True)
 
     @contextmanager
     def _asked(self, remote: Remote, border: Border) -> Iterator[Peer]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from memdesk.errors import Invalid, SyncError
 from memdesk.sharing import clock_from, memory_of, record
 from memdesk.sync.answer import plain
-from memdesk.sync.peer import REFUSED, STALE, TAKEN, Feed, Incoming, Receipt
+from memdesk.sync.peer import REFUSED, STALE, TAKEN, Feed, Foreign, Incoming, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,19 +45,18 @@ class Team:
         told = self._rpc.tool("sync_push", {"records": [self.payload(due) for due in dues]})
         results = told.get("results") if isinstance(told, dict) else None
         if not isinstance(results, list) or len(results) != len(dues):
-            raise SyncError(f"{self._name} does not say what became of each memory it was sent")
+            raise Foreign(f"{self._name} does not say what became of each memory it was sent")
         return [self._receipt(due, each) for due, each in zip(dues, results, strict=True)]
 
     def _receipt(self, due: Due, told: object) -> Receipt:
         status = told.get("status") if isinstance(told, dict) else None
         if not isinstance(told, dict) or told.get("id") != due.id or status not in _OUTCOMES:
-            raise SyncError(f"{self._name} answers for another memory than it was sent")
+            reason = f"{self._name} does not say what became of it"
+            return Receipt(due.id, REFUSED, reason=reason)
         clock = None
         if status == _STALE:
-            try:
+            with suppress(Invalid):  # then a pull may tell it
                 clock = clock_from(told.get("clock"))
-            except Invalid as error:
-                raise SyncError(f"{self._name} has a later one without a clock") from error
         reason = f"{self._name} does not take it: {_reason(told.get('reason'))}"
         return Receipt(due.id, _OUTCOMES[status], clock=clock, reason=reason)
 
@@ -71,9 +71,11 @@ class Team:
                 "more": bool(more),
                 "epoch": epoch,
             }:
+                if len(records) > _PAGE:
+                    raise SyncError(f"{self._name} sends more at once than it was asked for")
                 items = tuple(_incoming(each) for each in records)
                 return Feed(items, after, more and after != cursor, str(epoch))
-        raise SyncError(f"{self._name} does not answer sync_pull as a team server does")
+        raise Foreign(f"{self._name} does not answer sync_pull as a team server does")
 
     def close(self) -> None:
         """Let the connection go."""
@@ -81,9 +83,11 @@ class Team:
 
 
 def _incoming(told: object) -> Incoming:
-    key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     try:
+        key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
         return Incoming(key, memory_of(told))  # type: ignore[arg-type]
+    except RecursionError:
+        return Incoming("nested", trouble="a record of the remote is nested too deep")
     except Invalid as error:
         return Incoming(key, trouble=f"a record of the remote cannot be used: {error}")
 
