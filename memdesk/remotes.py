@@ -100,8 +100,12 @@ class Synced:
     """Memories that the remote has taken, or had already as they are."""
     deleted: int = 0
     """Memories that are gone from the remote."""
+    kept: int = 0
+    """Memories that stay there as they were: this kind of remote can do nothing about them."""
     pulled: int = 0
     """Memories that were new or have changed here."""
+    trashed: int = 0
+    """Memories that went to the trash here, as they are deleted there."""
     conflicts: int = 0
     """Memories that had changed on both sides: the later one won, the other is in its history."""
     held: int = 0
@@ -139,6 +143,8 @@ class Absorbed:
     """Why it was not taken, in words."""
     conflict: bool = False
     """Whether both sides had changed it."""
+    trashed: bool = False
+    """Whether it went to the trash, as it is deleted there."""
 
 
 @dataclass(frozen=True, slots=True)

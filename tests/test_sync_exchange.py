@@ -9,7 +9,7 @@ import pytest
 from synced import Sharer, sharer
 from team_server import KEY, LightTeam
 
-from memdesk.errors import Invalid
+from memdesk.errors import Conflict, Invalid
 from memdesk.memory import Draft, Edit
 
 if TYPE_CHECKING:
@@ -380,15 +380,29 @@ def test_undo_passes_over_what_came_from_a_remote(ana: Sharer, ben: Sharer) -> N
     assert ben.service.undo().done == (mine,)
 
 
-def test_accepting_fewer_spaces_is_seen_before_it_deletes(ana: Sharer, team: LightTeam) -> None:
-    """What a changed setting will delete at the remote waits in the outbox before it does."""
+def test_accepting_fewer_spaces_deletes_nothing(ana: Sharer, team: LightTeam) -> None:
+    """What is of a space that a remote accepts no longer is held, and stays there as it was."""
     id = ana.share("of the website", space="website")
     ana.go()
     ana.known.change("team", spaces=("api",))
-    (parcel,) = ana.service.outbox("team").parcels
-    assert (parcel.id, parcel.way) == (id, "delete")
-    assert ana.go().deleted == 1
-    assert team.team.records[id]["state"] == "deleted"
+    ana.service.revise(id, Edit(text="of the website, revised"))
+    told = ana.go()
+    assert (told.deleted, told.pushed, told.held) == (0, 0, 1)
+    assert team.team.records[id]["text"] == "of the website"
+
+
+def test_what_came_of_a_space_that_was_not_exchanged_comes_once_it_is(
+    ana: Sharer, ben: Sharer
+) -> None:
+    """Held news is looked at anew as soon as the setting that held it has changed."""
+    id = ana.share("of the website", space="website")
+    ana.go()
+    ben.known.change("team", spaces=("api",))
+    assert (ben.go().pulled, ben.go().held) == (0, 1)
+    ben.known.change("team", spaces=())
+    told = ben.go()
+    assert (told.pulled, told.held) == (1, 0)
+    assert ben.get(id).space == "website"
 
 
 def test_sharing_again_what_was_taken_back_brings_it_back(ana: Sharer, ben: Sharer) -> None:
@@ -411,3 +425,30 @@ def test_all_of_one_exchange_is_one_change(ana: Sharer, ben: Sharer) -> None:
     (change,) = {ben.get(id).change for id in ids}
     assert set(ben.service.undo(change).done) == set(ids)
     assert {ben.get(id).state for id in ids} == {"trashed"}
+
+
+def test_undo_says_where_a_remote_has_changed_what_one_changed_last(
+    ana: Sharer, ben: Sharer
+) -> None:
+    """The person's last change is not passed over for an older one: that it was changed since is told."""
+    older = ben.service.remember(Draft("older words of ben's own")).id
+    id = ana.share("start")
+    ana.go(), ben.go()
+    ben.service.revise(id, Edit(text="ben's last change"))
+    ben.go(), ana.go()
+    ana.service.revise(id, Edit(text="ana's answer"))
+    ana.go(), ben.go()
+    with pytest.raises(Conflict, match=id):
+        ben.service.undo()
+    assert ben.get(older).state == "live"
+
+
+def test_an_echo_is_no_change(ana: Sharer, ben: Sharer) -> None:
+    """What both have alike keeps its place in the store when clocks are compared anew."""
+    id = ana.share("the same at both")
+    ana.go(), ben.go()
+    before = ana.get(id).seq
+    for path in (ana.home / "sync").iterdir():
+        path.unlink()
+    ana.go()
+    assert ana.get(id).seq == before

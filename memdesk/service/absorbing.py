@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 STORED, KNOWN, KEPT = "stored", "known", "kept"
 PRIVATE, AHEAD, REFUSED = "private", "ahead", "refused"
-_PRIVATE = "a memory of this id is here, and not shared with it"
+_PRIVATE = "a memory of this id is here, and not shared with it: share it, or leave it"
 _AHEAD = "its clock is more than five minutes ahead of this computer's"
 
 
@@ -48,7 +48,8 @@ def absorb(
     check_wanted()
     ids = [each.memory.id for each in sound]
     there = core.store().get(ids)
-    points.before_many(core, list(there), f"sync with {remote}", change)
+    changing = [each for each in sound if _changes(each.memory, there.get(each.memory.id), remote)]
+    points.before_many(core, changing, points.SYNC + remote, change)
     # Cut before the lock is taken, in which others wait.
     cut = indexing.cut(core, [each.memory for each in sound if each.memory.id not in there])
     with core.writing(SYNC + remote, change) as write:
@@ -71,6 +72,11 @@ def _fit(arrival: Arrival) -> Arrival | Absorbed:
         return Absorbed(memory.id, REFUSED, str(error))
 
 
+def _changes(memory: Memory, mine: Memory | None, remote: str) -> bool:
+    """Tell whether an arrival may change a memory that is here."""
+    return mine is not None and remote in mine.audience and digest(memory) != digest(mine)
+
+
 @dataclass
 class _Settling:
     """What becomes of the memories of one batch."""
@@ -81,6 +87,8 @@ class _Settling:
     new: list[Memory] = field(default_factory=list)
     pairs: list[tuple[Memory, Memory]] = field(default_factory=list)
     """Memories before and after, of those that were there."""
+    moved: list[Memory] = field(default_factory=list)
+    """Memories that are as they were, but for a later clock."""
     history: list[Revision] = field(default_factory=list)
 
     def settle(self, arrival: Arrival) -> Absorbed:
@@ -111,8 +119,8 @@ class _Settling:
         """Take the later clock of two that are the same, so that the next change here is later still."""
         if clock_of(memory) > clock_of(mine):
             ms, n, device = clock_of(memory)
-            moved = replace(mine, clock_ms=ms, clock_n=n, device=device)
-            self.pairs.append((mine, self.write_.place(moved)))
+            moved = self.write_.place(replace(mine, clock_ms=ms, clock_n=n, device=device))
+            self.moved.append(replace(moved, seq=mine.seq))  # it is no change: nothing else is told
         return Absorbed(memory.id, KNOWN)
 
     def _take(self, memory: Memory, mine: Memory, *, conflict: bool) -> Absorbed:
@@ -123,7 +131,8 @@ class _Settling:
         if mine.state != TOMBSTONE:
             self.history.append(Revision(mine, mine.updated_at, self.write_.at))
         self.pairs.append((mine, self._placed(after)))
-        return Absorbed(memory.id, STORED, conflict=conflict)
+        gone = memory.state == TOMBSTONE
+        return Absorbed(memory.id, STORED, conflict=conflict, trashed=gone)
 
     def _gone(self, memory: Memory, mine: Memory) -> Memory:
         after = trashed(mine, f"deleted at {self.remote}") if mine.state != TRASHED else mine
@@ -150,7 +159,7 @@ class _Settling:
 
     def write(self, core: Core, cut: Mapping[str, list[Passage]]) -> None:
         """Put all of it on the disk, the history first, and bring search in line."""
-        made = [*self.new, *(after for _, after in self.pairs)]
+        made = [*self.new, *(after for _, after in self.pairs), *self.moved]
         if not made:
             return
         store = self.write_.store

@@ -28,7 +28,7 @@ from memdesk.memory import (
     content_hash,
     new_id,
 )
-from memdesk.moment import Moment, parse_moment
+from memdesk.moment import LATEST, Moment, parse_moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -138,12 +138,31 @@ def edited(memory: Memory, edit: Edit, now: datetime) -> Memory:
 def reflagged(before: Memory, after: Memory) -> Memory:
     """Return a memory that keeps its text with the flags that its other fields call for now."""
     told = (before.confidence, beside(before)), (after.confidence, beside(after))
-    return flagged(after) if told[0] != told[1] else after
+    if told[0] == told[1]:
+        return after
+    return replace(flagged(after), reviewed=seen_still(before, after))
+
+
+def seen_still(before: Memory, after: Memory) -> str | None:
+    """Return what the person has settled of a memory and need not be asked again.
+
+    The text is the same; a secret beside it that was nowhere before has not been seen by anybody.
+    """
+    known = _secrets(before.text) | _secrets(beside(before))
+    if _secrets(beside(after)) <= known:
+        return before.reviewed
+    kept = (each for each in (before.reviewed or "").split() if each != SECRET)
+    return " ".join(kept) or None
+
+
+def _secrets(words: str) -> set[str]:
+    return {words[slice(*each.span)] for each in suspicion.secrets(words)}
 
 
 def beside(memory: Memory) -> str:
     """Return the words of a memory that are not its text."""
-    named = (memory.session or "", memory.speaker or "", memory.source.ref)
+    source = memory.source
+    named = (memory.session or "", memory.speaker or "", source.ref, source.name, memory.space)
     return "\n".join((memory.metadata, *named, *memory.tags))
 
 
@@ -207,7 +226,7 @@ def _created(text: str, now: datetime) -> datetime:
 def _expiry(text: str, now: datetime) -> datetime | None:
     if not text:
         return None
-    at = parse_moment(text, "expires_at").end
+    at = min(parse_moment(text, "expires_at").end, LATEST)
     if at <= now:
         raise Invalid(
             "expires_at", "is in the past, so it would be forgotten at once; give a later moment"

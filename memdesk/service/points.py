@@ -26,6 +26,8 @@ BULK_CHARACTERS = 1 << 20
 """An import of more text than this has one, too: long documents come in batches of a few."""
 SCHEDULED = "scheduled"
 """The reason of points that were made because it was time."""
+SYNC = "sync with "
+"""What the reason begins with of points before many changes that came from a remote."""
 LOCK = "points"
 """Held by whoever drops points or rewrites them, and by whoever reads a whole one."""
 EVERY = timedelta(hours=6)
@@ -34,6 +36,8 @@ MOST_BULK, BULK_DAYS = 20, 30
 """Points before bulk changes, and days: as long as the trash keeps what was forgotten."""
 SCHEDULED_LAST, SCHEDULED_DAYS, SCHEDULED_WEEKS = 4, 7, 4
 """The last ones (a day's worth), one a day for a week, one a week for a month."""
+SYNC_LAST = 3
+"""The last ones before changes of a remote, which are not to push out the person's own; one a day, too."""
 LEAST_BYTES = 256 << 20
 """Points together may keep this much, or as much as the store itself is large."""
 _LOOK = timedelta(minutes=1)
@@ -141,9 +145,11 @@ def surplus(known: Iterable[Point], at: datetime) -> list[Point]:
     The newest one always stays, and so does what is kept by a person's wish.
     """
     loose = sorted((each for each in known if not each.kept), key=lambda each: each.at)[::-1]
-    bulk = [each for each in loose if each.reason != SCHEDULED]
+    synced = [each for each in loose if each.reason.startswith(SYNC)]
     scheduled = [each for each in loose if each.reason == SCHEDULED]
-    stay = {each.name for each in (*loose[:1], *scheduled[:SCHEDULED_LAST])}
+    bulk = [each for each in loose if each not in synced and each not in scheduled]
+    stay = {each.name for each in (*loose[:1], *scheduled[:SCHEDULED_LAST], *synced[:SYNC_LAST])}
+    stay |= _newest_of_each(synced, at - timedelta(days=SCHEDULED_DAYS), _day)
     stay |= {each.name for each in bulk[:MOST_BULK] if at - each.at < timedelta(days=BULK_DAYS)}
     stay |= _newest_of_each(scheduled, at - timedelta(days=SCHEDULED_DAYS), _day)
     stay |= _newest_of_each(scheduled, at - timedelta(weeks=SCHEDULED_WEEKS), _week)

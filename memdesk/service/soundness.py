@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from memdesk.answers import Whole
-from memdesk.clock import EVENTS
+from memdesk.clock import EVENTS, SKEW_MS
 from memdesk.errors import Invalid
 from memdesk.memory import (
     STATES,
@@ -22,12 +23,15 @@ from memdesk.memory import (
     clean_text,
     clean_word,
     content_hash,
+    now,
 )
+from memdesk.moment import EARLIEST, LATEST
 from memdesk.service.drafting import ROLES, flagged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_TIMES = ("happened_at", "created_at", "updated_at", "expires_at")
 _PRECISIONS = (None, "year", "month", "day", "minute", "second")
 _DAY_MINUTES = 24 * 60
 _LONGEST = 2**63
@@ -43,10 +47,24 @@ def checked_whole(whole: Whole) -> Whole:
     for each in whole.earlier:
         if each.id != whole.memory.id or each.state == TOMBSTONE:
             raise Invalid("history", "is another memory's, or was erased")
-    return Whole(_flagged(checked(whole.memory)), tuple(checked(each) for each in whole.earlier))
+    return Whole(_flagged(_sound(whole.memory)), tuple(_sound(each) for each in whole.earlier))
 
 
 def checked(memory: Memory) -> Memory:
+    """Return what somebody else has sent as it may be stored; raises `Invalid` naming the field.
+
+    A person's own export may hold what a wrong clock has written once; of others that is not taken.
+    """
+    sound = _sound(memory)
+    for field in _TIMES:
+        if (at := getattr(sound, field)) is not None and not EARLIEST <= at <= LATEST:
+            raise Invalid(field, "is at the end of the calendar")
+    if sound.created_at > now() + timedelta(milliseconds=SKEW_MS):
+        raise Invalid("created_at", "is in the future")
+    return sound
+
+
+def _sound(memory: Memory) -> Memory:
     """Return a revision whose every field is what this memdesk would have written itself."""
     for field, check in _CHECKS.items():
         value = getattr(memory, field)
@@ -82,8 +100,7 @@ def _check_text(memory: Memory) -> None:
 
 
 def _check_times(memory: Memory) -> None:
-    times = ("happened_at", "created_at", "updated_at", "expires_at")
-    for field in times:
+    for field in _TIMES:
         if (at := getattr(memory, field)) is not None and at.tzinfo is None:
             raise Invalid(field, "has no time zone")
     if memory.happened_precision not in _PRECISIONS:
@@ -94,7 +111,7 @@ def _check_numbers(memory: Memory) -> None:
     _check_range("position", memory.position, 0, _LONGEST)
     _check_range("clock_ms", memory.clock_ms, 0, _NO_DATE_MS)
     _check_range("clock_n", memory.clock_n, 0, EVENTS)
-    _check_range("utc_offset_min", memory.utc_offset_min, -_DAY_MINUTES, _DAY_MINUTES)
+    _check_range("utc_offset_min", memory.utc_offset_min, 1 - _DAY_MINUTES, _DAY_MINUTES)
     if memory.confidence is not None and not 0.0 <= memory.confidence <= 1.0:
         raise Invalid("confidence", "must be between 0 and 1")
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from memdesk.answers import Changed
-from memdesk.errors import Invalid
+from memdesk.errors import Conflict, Invalid
 from memdesk.limits import check as check_wanted
 from memdesk.memory import TOMBSTONE, TRASHED, Memory, check_id, now
 from memdesk.service import points
@@ -213,16 +213,32 @@ def _unmade(revisions: Sequence[Memory]) -> Memory | None:
 
 
 def _last_change(store: Store) -> str:
-    """Return the change that wrote last of all that still stand and can be taken back."""
+    """Return the change that wrote last of all that still stand and can be taken back.
+
+    Raises `Conflict` where something came from a remote on top of the person's own last one.
+    """
     last: Memory | None = None
+    under: Memory | None = None
     page = store.latest(_FIRST_PAGE)
     while page:
-        for memory, top in _tops(store, page):
+        for memory, top, below in _tops(store, page):
             if last and memory.seq < last.seq:
-                return last.change
+                return _not_under(last, under)
             if top and not _by_itself(top) and (last is None or top.seq > last.seq):
                 last = top
+            if below and (under is None or below.seq > under.seq):
+                under = below
         page = store.latest(_PAGE, before=page[-1].seq)
+    return _not_under(last, under)
+
+
+def _not_under(last: Memory | None, under: Memory | None) -> str:
+    """Return the change of `last`, unless the last one is another, on which a remote's stands."""
+    if under and (last is None or under.seq > last.seq):
+        words = (
+            "after your last change of it another came from a remote; memdesk history shows both"
+        )
+        raise Conflict(under.id, words)
     if last is None:
         raise Invalid("change", "there is nothing to undo")
     return last.change
@@ -233,8 +249,14 @@ def _by_itself(memory: Memory) -> bool:
     return memory.actor == MAINTENANCE or memory.actor.startswith(SYNC)
 
 
-def _tops(store: Store, memories: Sequence[Memory]) -> Iterator[tuple[Memory, Memory | None]]:
-    """Yield memories with the revision that stands on top of each; those without way back have none."""
+_Top = tuple[Memory, Memory | None, Memory | None]
+
+
+def _tops(store: Store, memories: Sequence[Memory]) -> Iterator[_Top]:
+    """Yield memories with the revision that stands on top of each, and the person's under a remote's.
+
+    Those without way back have no top.
+    """
     own = store.stamp.device
     changed = [
         each for each in memories if each.created_at != each.updated_at or each.device != own
@@ -243,4 +265,9 @@ def _tops(store: Store, memories: Sequence[Memory]) -> Iterator[tuple[Memory, Me
     for memory in memories:
         standing, _ = _layers(histories.get(memory.id, [memory]))
         there = memory.state != TOMBSTONE and standing and standing[-1].prior
-        yield memory, standing[-1].after if there else None
+        top = standing[-1].after if there else None
+        below = None
+        if top and top.actor.startswith(SYNC):
+            own_ones = (each.after for each in reversed(standing) if not _by_itself(each.after))
+            below = next(own_ones, None)
+        yield memory, top, below

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 Identity = tuple[str, str, str | None, int | None]
 """Space, content hash, session and position."""
 MAX_IDS = 1000
+REMOTE = "remote"
+"""The trust of what came from a remote."""
 _REASON = "forgotten because"
 _HELD = "one of too many in a minute replaces nothing until it is settled; try again later"
 
@@ -102,10 +104,13 @@ def _replaceable(store: Store, id: str, by: Memory) -> Memory:
 def _known(core: Core, write: Writing, draft: Checked, since: datetime | None) -> Remembered | None:
     """Answer for a draft whose text is there already; a trashed or expired one comes back.
 
-    But not one that somebody has forgotten after `since`, when this was asked for first.
+    But not one that somebody has forgotten after `since`, when this was asked for first. Nor is one
+    from a remote what a person means to keep: it goes when it is deleted there.
     """
     memory = draft.memory
     same = write.store.same_texts([memory.content_hash])
+    if memory.source.trust != REMOTE:
+        same = [each for each in same if each.source.trust != REMOTE]
     twin = _best_twin((each for each in same if identity(each) == identity(memory)), write.at)
     if twin is None or twin.id == memory.replaces:
         return None

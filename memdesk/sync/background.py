@@ -71,5 +71,6 @@ class Background:
         (told,) = self._service.sync(name)
         if told.error:  # when to try again stands in its ledger
             _log.info("%s is not synced", told.remote)
+            self._stop.wait(_LOOK)
         else:
             self._exchanged[name] = time.monotonic()

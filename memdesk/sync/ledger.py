@@ -146,7 +146,7 @@ class Ledger:
         with self._open() as db:
             db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             ids = [(row[0],) for row in rows]
-            db.executemany("DELETE FROM held WHERE way = 'push' AND key = ?", ids)
+            db.executemany("DELETE FROM held WHERE id = ?", ids)
             db.executemany("DELETE FROM doubt WHERE id = ?", ids)
 
     # What may have been sent
@@ -191,6 +191,11 @@ class Ledger:
             before = db.total_changes
             db.executemany("DELETE FROM held WHERE key = ?", rows)
             return db.total_changes - before
+
+    def back_to(self, coming: Iterable[Held]) -> str:
+        """Return the cursor from which all that is held of what came is told again; the present one for none."""
+        first = min(coming, key=lambda each: each.seq, default=None)
+        return first.place if first else self.place.pulled
 
     # How far, and how it went
 

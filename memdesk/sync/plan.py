@@ -95,12 +95,12 @@ def _due(remote: Remote, memory: Memory, sent: Sent | None, device: str) -> Due 
     shared = remote.name in memory.audience and memory.state in (LIVE, REPLACED)
     accepted = not remote.spaces or memory.space in remote.spaces
     there = sent is not None and sent.digest != ""
-    if not (shared and accepted):
-        if there:
-            return Due(memory, True, _later(memory, sent, device), sent)
-        return None if not shared else _hold(memory, _elsewhere(remote, memory))
+    if not shared:
+        return Due(memory, True, _later(memory, sent, device), sent) if there else None
     if sent and sent.digest == digest(memory):
         return None
+    if not accepted:
+        return _hold(memory, _elsewhere(remote, memory))
     if why := _why_held(memory):
         return _hold(memory, why)
     return Due(memory, False, _later(memory, sent, device), sent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -19,9 +20,10 @@ from memdesk.remotes import (
     Standing,
     Synced,
 )
-from memdesk.sync.exchange import Exchange, payload_text, worse
+from memdesk.sync.exchange import Exchange, worse
 from memdesk.sync.ledger import Ledger, Luck
 from memdesk.sync.plan import PULL, PUSH, plan
+from memdesk.sync.pushing import payload_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 _BUSY = "another process exchanges with it just now"
 _TITLE = 200
+_log = logging.getLogger(__name__)
 
 
 class Sync:
@@ -137,11 +140,12 @@ class Sync:
                 with self._asked(remote, border) as peer:
                     exchange = Exchange(remote, border, ledger, peer, progress, stands=stands)
                     told = exchange.run(push=push, pull=pull)
-            except MemdeskError as error:  # the kind could not be found out, say
-                ledger.luck = worse(ledger.luck, error)
-                told = Synced(remote.name, held=len(ledger.held()), error=str(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other remotes have their turn
+                failed = _as_ours(error, remote.name)
+                ledger.luck = worse(ledger.luck, failed)
+                told = Synced(remote.name, held=len(ledger.held()), error=str(failed))
         if ledger.luck.stopped:
-            words = f"{told.error}; give it another: memdesk sync key {remote.name}"
+            words = f"{told.error}; give it one that it takes: memdesk sync key {remote.name}"
             ledger.luck = replace(ledger.luck, error=words)
             return replace(told, error=words)
         return told
@@ -157,9 +161,8 @@ class Sync:
             wanted = [each for each in held.values() if not ids or {each.id, each.key} & {*ids}]
             ledger.release(each.key for each in wanted)
             coming = [each for each in wanted if each.way == PULL]
-            place = replace(ledger.place, pushed=0)
-            if coming:  # what it told since then it tells again, which does no harm
-                place = replace(place, pulled=min(coming, key=lambda each: each.seq).place)
+            # What it told since then it tells again, which does no harm.
+            place = replace(ledger.place, pushed=0, pulled=ledger.back_to(coming))
             ledger.place = place
             ledger.luck = replace(ledger.luck, stopped=False)
         return len(wanted)
@@ -246,11 +249,18 @@ def _peer(remote: Remote, http: Http, device: str) -> Peer:
     return MemoryOS(Rpc(http), remote.user)
 
 
+def _as_ours(error: Exception, name: str) -> MemdeskError:
+    """Return an error that is told in words; what nobody has thought of goes to the log as well."""
+    if isinstance(error, MemdeskError):
+        return error
+    _log.warning("%s is not synced", name, exc_info=error)
+    return SyncError(f"{name}: something unexpected happened ({type(error).__name__})")
+
+
 def _all_held(ledger: Ledger, due: Plan) -> list[Held]:
     return [*due.held, *ledger.held(PULL).values()]
 
 
 def _parcel(peer: Peer, due: Due) -> Parcel:
-    text = payload_text(peer, due)
-    way = DELETE if due.deletes else PUT
-    return Parcel(due.id, way, due.memory.title[:_TITLE], text, len(text.encode()))
+    way, size = DELETE if due.deletes else PUT, len(payload_text(peer, due).encode())
+    return Parcel(due.id, way, due.memory.title[:_TITLE], payload_text(peer, due, indent=1), size)
