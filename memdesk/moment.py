@@ -21,6 +21,8 @@ _ISO = re.compile(
     r"(?::\d{2}(?:\.\d{1,6})?)?)\s*(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?)?)?)?"
 )
 _MINUTE = 60
+EARLIEST, LATEST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
+"""Between these every clock on earth can show a moment, and a computer add a day to it."""
 _here: ContextVar[tzinfo | None] = ContextVar("here", default=None)
 _STEPS = (
     ("y", 31_536_000),
@@ -119,15 +121,18 @@ def placed(wall: datetime) -> datetime:
 
 
 def wall_clock(at: datetime) -> datetime:
-    """Return what the clocks here show at a moment, without a zone."""
-    return at.astimezone(_here.get()).replace(tzinfo=None)
+    """Return what the clocks here show at a moment, without a zone; UTC at the calendar's ends."""
+    try:
+        return at.astimezone(_here.get()).replace(tzinfo=None)
+    except (OverflowError, ValueError, OSError):
+        return at.replace(tzinfo=None)
 
 
 def local_time(at: datetime, offset_min: int | None) -> datetime:
-    """Return a moment as the clock showed it where it was written."""
+    """Return a moment as the clock showed it where it was written, or as it is where none could."""
     try:
         return at.astimezone(timezone(timedelta(minutes=offset_min or 0)))
-    except OverflowError:  # the calendar begins with the year 1
+    except (OverflowError, ValueError):  # the calendar's ends, and an offset that is none
         return at
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from fakes import FakeEmbedder
 from mcp_fake import memory
 
 from memdesk.answers import Hit, Profile, Recalled, Stats
-from memdesk.cli.page import put_hit
+from memdesk.cli.page import put_hit, put_memory
 from memdesk.cli.terminal import columns_of
 from memdesk.errors import Invalid
 from memdesk.memory import Draft, Memory, Source, now
@@ -355,3 +356,17 @@ def test_stats_shows_the_biggest(cli: Cli) -> None:
     """A long list of tags is cut, and how many more there are is said."""
     cli.add("tea", *(word for n in range(14) for word in ("--tag", f"t{n:02}")))
     assert "and 4 more" in cli.ok("stats").out
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Auckland"])
+def test_a_moment_that_no_clock_shows_is_printed(
+    zone: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One memory with a date at the end of the calendar is read like any other."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        for at in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+            put_memory(memory("odd", created_at=at, expires_at=at, happened_at=at))
+    time.tzset()
+    assert capsys.readouterr().out.count("odd") == 2

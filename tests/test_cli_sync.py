@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from memdesk.config import Settings
 
 FAR = "https://memory.example.org/mcp"
+DELETES = "team deletes it for everybody with the next exchange"
 PLAIN = ("--kind", "memdesk", "--no-key")
 """A remote that is not asked anything when it is added."""
 
@@ -142,8 +143,11 @@ def test_a_key_is_typed_unseen(cli: Cli, team: LightTeam, monkeypatch: pytest.Mo
     """It is asked for at a terminal and shown nowhere."""
     at_a_terminal(monkeypatch)
     done = added(cli, team)
-    assert "Key of team" in done.err
+    assert f"Key of team, sent to {team.origin}: " in done.err
     assert KEY not in done.out + done.err
+    assert open_remotes(cli.home)[1].get(known(cli)[0]) == KEY
+    done = cli("sync", "key", "team", stdin="\n")
+    assert (done.code, "nothing was typed" in done.err) == (2, True)
     assert open_remotes(cli.home)[1].get(known(cli)[0]) == KEY
 
 
@@ -202,7 +206,8 @@ def test_nothing_leaves_by_itself_before_it_was_seen(cli: Cli, team: LightTeam) 
     done = added(cli, team, "--auto")
     assert "1 memory may go there already" in done.err
     assert [each.auto for each in known(cli)] == [False]
-    cli.ok("sync", "set", "team", "--auto")
+    told = cli.ok("sync", "set", "team", "--auto").err
+    assert "syncs by itself while the daemon runs; keep it: memdesk daemon install" in told
     assert added(cli, team, "--auto", name="other").code == 0
     assert {each.name: each.auto for each in known(cli)} == {"other": True, "team": True}
 
@@ -285,12 +290,14 @@ def audiences(cli: Cli, *ids: str) -> list[list[str]]:
 
 @direct_only
 def test_what_is_unshared_is_deleted_there(cli: Cli, team: LightTeam) -> None:
-    """It is said that the next push does it, and it does."""
+    """It is said that the next push does it, for everybody, and it does."""
     added(cli, team)
     id = cli.add("tea at five", "--audience", "team")
+    never = cli.add("never sent", "--audience", "team")
+    cli.ok("sync", "unshare", "team", never)
     cli.ok("sync", "push")
     done = cli.ok("sync", "unshare", "team", id)
-    assert "team has 1 memory of these; have it delete" in done.err
+    assert DELETES in done.err
     assert f"{id} delete" in cli.ok("sync", "status", "team").out
     assert cli.ok("sync", "push").lines == ["team: 1 deleted there"]
     assert team.team.records[id]["state"] == "deleted"
@@ -307,7 +314,93 @@ def test_a_kind_that_cannot_delete_says_so(cli: Cli) -> None:
     clock = (memory["clock_ms"], memory["clock_n"], memory["device"])
     Ledger(cli.home, "old").note([Sent(id, clock, "of what was sent")], "")
     done = cli.ok("sync", "unshare", "old", id)
-    assert "keeps that: its kind cannot delete" in done.err
+    assert "old keeps it: its kind cannot delete" in done.err
+
+
+def test_every_way_out_of_an_audience_tells_what_it_does(cli: Cli, team: LightTeam) -> None:
+    """A revision and an undo do what unsharing does; an undo of that shares again."""
+    added(cli, team)
+    id = cli.add("tea at five", "--audience", "team")
+    cli.ok("sync", "push")
+    assert DELETES in cli.ok("revise", id, "--audience", "").err
+    assert "it goes to team again" in cli.ok("undo").err
+    quiet = cli.ok("revise", id, "tea at six").err
+    assert DELETES not in quiet
+    assert "team" not in cli.ok("undo").err
+    later = cli.add("cake at six")
+    cli.ok("sync", "share", "team", later)
+    cli.ok("sync", "push")
+    done = cli.ok("undo", cli.ok("get", later, "--json").json["change"])
+    assert DELETES in done.err
+    done = cli.ok("undo", cli.ok("get", later, "--json").json["change"])
+    assert "it goes to team again" in done.err
+    cli.add("gone at once", "--audience", "team")
+    cli.ok("sync", "push")
+    assert DELETES in cli.ok("undo").err
+
+
+@direct_only
+def test_many_are_told_by_their_number(cli: Cli, team: LightTeam) -> None:
+    """How many of those that were changed a remote has, and how many go there again."""
+    added(cli, team)
+    ids = [cli.add(f"memory {n}", "--audience", "team") for n in range(2)]
+    cli.ok("sync", "push")
+    ids.append(cli.add("not sent yet", "--audience", "team"))
+    done = cli.ok("sync", "unshare", "team", *ids)
+    assert "team deletes 2 of these 3 memories for everybody" in done.err
+    assert "3 of these 3 memories go to team again" in cli.ok("undo").err
+
+
+def test_what_others_wrote_is_not_deleted_unasked(
+    cli: Cli, team: LightTeam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has it after that, so a person says yes to it; one's own is not asked about."""
+    added(cli, team)
+    own = cli.add("tea at five", "--audience", "team")
+    with sharer(tmp_path / "other") as other:
+        other.add(team.url, KEY)
+        theirs = other.share("cake at six")
+        other.go()
+    cli.ok("sync", "now")
+    assert cli("sync", "unshare", "team", own, theirs).code == 2
+    with monkeypatch.context() as patch:
+        at_a_terminal(patch)
+        done = cli("sync", "unshare", "team", own, theirs, stdin="n\n")
+        assert (done.code, "Others wrote 1 memory" in done.err) == (130, True)
+        assert audiences(cli, own, theirs) == [["team"], ["team"]]
+        assert "Others" not in cli.ok("sync", "unshare", "team", own).err
+    assert DELETES in cli.ok("sync", "unshare", "team", theirs, "--yes").err
+
+
+def test_an_audience_that_is_no_remote_is_told(cli: Cli) -> None:
+    """With those there are; a right one gets the next step, or the reason why it is held."""
+    assert "“team” is no remote" in cli.ok("add", "one", "--audience", "team").err
+    cli.ok("sync", "add", "team", FAR, *PLAIN, "--space", "work")
+    done = cli.ok("add", "two", "--audience", "taem", "--space", "work")
+    words = "“taem” is no remote of this store, so it goes nowhere; the remotes are: team"
+    assert words in done.err
+    id = done.lines[0]
+    done = cli.ok("revise", id, "--audience", "team")
+    assert "goes to team with: memdesk sync now" in done.err
+    assert "is no remote" not in done.err
+    assert "goes to" not in cli.ok("add", "two", "--audience", "team", "--space", "work").err
+    assert "held back from team: its space is home" in (
+        cli.ok("add", "three", "--audience", "team", "--space", "home").err
+    )
+    assert cli("sync", "add", "private", FAR, *PLAIN).code == 2
+
+
+@direct_only
+def test_the_history_tells_whom_a_memory_was_shared_with(cli: Cli) -> None:
+    """In words, at the revision that changed it."""
+    cli.ok("sync", "add", "team", FAR, *PLAIN)
+    id = cli.add("tea at five")
+    cli.ok("sync", "share", "team", id)
+    cli.ok("revise", id, "tea at six")
+    cli.ok("sync", "unshare", "team", id)
+    lines = cli.ok("history", id).lines
+    told = [line.strip() for line in lines if "shared with" in line]
+    assert told == ["no longer shared with team; private", "shared with team"]
 
 
 @direct_only
@@ -323,6 +416,63 @@ def test_what_is_held_says_why(cli: Cli, team: LightTeam) -> None:
     assert "payload" not in told["parcels"][0]
     cli.ok("sync", "set", "team", "--any-space")
     assert cli.ok("sync", "now").lines == ["team: 1 pushed"]
+    assert "keeps what it has" in cli.ok("sync", "set", "team", "--space", "work").err
+    assert "so already" in cli.ok("sync", "set", "team", "--space", "work").err
+    assert cli.ok("sync", "now").lines == ["team: nothing new"]
+    assert team.team.records[id]["state"] == "live"
+
+
+@direct_only
+def test_a_secret_that_is_held_is_shown_nowhere(cli: Cli, team: LightTeam) -> None:
+    """Nor one that is held for another reason."""
+    added(cli, team, "--space", "work")
+    secret = "ghp_" + "aB3dE5gH7j" * 3 + "kL9mN1"
+    for space in ("work", "home"):
+        cli.add(f"token {secret} {space}", "--audience", "team", "--space", space)
+    for words in (["status", "team"], ["status", "team", "--json"], ["now"]):
+        done = cli.ok("sync", *words)
+        assert secret not in done.out + done.err
+    assert cli.ok("sync", "status", "team").out.count("(hidden: may hold a secret)") == 2
+
+
+@direct_only
+def test_what_goes_to_the_trash_here_is_counted(cli: Cli, team: LightTeam, tmp_path: Path) -> None:
+    """Deleted there by somebody else; it is no memory that was pulled."""
+    added(cli, team)
+    id = cli.add("tea at five", "--audience", "team")
+    cli.ok("sync", "now")
+    with sharer(tmp_path / "other") as other:
+        other.add(team.url, KEY)
+        other.go()
+        other.service.forget([id])
+        other.go()
+    assert cli.ok("sync", "now").lines == ["team: 1 moved to the trash here"]
+    assert cli.ok("sync", "now", "--json").json["trashed"] == 0
+
+
+@direct_only
+def test_why_something_is_held_is_said_once(cli: Cli, team: LightTeam) -> None:
+    """However many remotes hold something."""
+    for name in ("a", "b"):
+        added(cli, team, "--space", "work", name=name)
+    cli.add("tea at five", "--audience", "a", "--audience", "b", "--space", "home")
+    err = cli.ok("sync", "push").err
+    assert err.count("why something is held back") == 1
+    assert "memdesk sync status NAME" in err
+
+
+@direct_only
+def test_what_came_and_is_held_can_be_tried_again(
+    cli: Cli, team: LightTeam, tmp_path: Path
+) -> None:
+    """The list names the command."""
+    added(cli, team, "--space", "work")
+    with sharer(tmp_path / "other") as other:
+        other.add(team.url, KEY)
+        other.share("cake at six", space="home")
+        other.go()
+    cli.ok("sync", "now")
+    assert "memdesk sync retry team" in cli.ok("sync", "status", "team").err
 
 
 @direct_only
@@ -356,6 +506,10 @@ def test_one_that_fails_is_told_and_the_others_are_synced(cli: Cli, team: LightT
         assert "memdesk sync key strict" in done.err
         assert KEY not in done.err
         assert any("last error: strict refuses" in line for line in cli.ok("sync", "status").lines)
+        assert "background" not in cli.ok("sync", "status").out
+        cli.ok("sync", "set", "strict", "--auto")
+        assert "    the background has stopped" in cli.ok("sync", "status").out
+        cli.ok("sync", "set", "strict", "--no-auto")
         cli.ok("sync", "key", "strict", stdin="another-key\n")
         assert not Ledger(cli.home, "strict").luck.stopped
         assert cli.ok("sync", "now", "strict").lines == ["strict: 1 pushed"]
@@ -399,8 +553,9 @@ def test_a_key_is_for_one_server(cli: Cli, drawer: Drawer) -> None:
     assert "    no key" in cli.ok("sync", "status").lines
     cli.ok("sync", "key", "team", stdin="new-key\n")
     assert list(drawer.kept.values()) == ["new-key"]
-    cli.ok("sync", "key", "team", "--forget")
+    assert "the key of team is forgotten" in cli.ok("sync", "key", "team", "--forget").err
     assert drawer.kept == {}
+    assert "team has no key" in cli.ok("sync", "key", "team", "--forget").err
 
 
 @direct_only
@@ -438,6 +593,7 @@ def test_a_remote_that_is_removed_leaves_nothing_here(
     assert known(cli) == ()
     assert KEY not in (cli.home / "keys.json").read_text("utf-8")
     assert list((cli.home / "sync").iterdir()) == []
+    assert list(cli.home.glob("sync-*")) == []
     assert audiences(cli, id) == [["team"]]
     assert team.team.records[id]["state"] == "live"
     assert "is no remote" in cli.ok("sync", "unshare", "team", id).err

@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memdesk.errors import Invalid
-from memdesk.moment import age, parse_moment, placed, wall_clock, written_in
+from memdesk.moment import age, local_time, parse_moment, placed, wall_clock, written_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +118,18 @@ def test_a_wall_clock_shows_what_was_placed(wall: datetime) -> None:
     """From a clock on the wall to UTC and back is no change, where the clock showed it at all."""
     with written_in("Asia/Kolkata"):  # its clocks have never been put forward since 1945
         assert wall_clock(placed(wall)) == wall
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Auckland"])
+@pytest.mark.parametrize("at", [FIRST, LAST])
+def test_the_ends_of_the_calendar_are_told_in_utc(
+    zone: str, at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No clock here can show them, and an offset that is none changes nothing."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    assert wall_clock(at).year == at.year
+    assert local_time(at, -600 if at == FIRST else 600) == at
+    assert local_time(at, -1440) == at
+    for minutes in (-600, 600):
+        assert local_time(at, minutes).year == at.year

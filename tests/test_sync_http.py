@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import ipaddress
 import json
+import logging
 import queue
 import socket
 import ssl
@@ -161,15 +162,84 @@ def test_loopback_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch
         assert not proxy.asked
 
 
+def by_proxy(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Have the environment name a proxy for every address, and no certificates."""
+    for name in ("no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, url)
+        monkeypatch.setenv(name.upper(), url)
+
+
 def test_another_computer_is_asked_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the way out is a proxy, it is taken."""
+    """Where the way out is a proxy, it is taken; it sees the host, and nothing that is said there."""
+    heard: queue.Queue[bytes] = queue.Queue()
+
+    def speak(line: socket.socket) -> None:
+        heard.put(line.recv(65536))
+        line.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+    with raw(speak) as proxy:
+        by_proxy(monkeypatch, proxy)
+        with Http(remote("https://team.invalid"), KEY) as http, pytest.raises(Unreachable):
+            http.ask("GET", "/x")
+    said = heard.get_nowait()
+    assert said.startswith(b"CONNECT team.invalid:443 ")
+    assert KEY.encode() not in said
+
+
+def test_plain_http_goes_through_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would read the key and every memory."""
     with scripted(lambda _: Reply({"by": "proxy"})) as proxy:
-        for name in ("NO_PROXY", "no_proxy"):
-            monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv("http_proxy", proxy.url)
-        with Http(remote("http://team.invalid", insecure=True)) as http:
-            assert http.ask("GET", "/x").json() == {"by": "proxy"}
-    assert proxy.asked[0].path == "http://team.invalid/x"
+        by_proxy(monkeypatch, proxy.url)
+        plain = remote("http://team.invalid", insecure=True)
+        with Http(plain, KEY) as http, pytest.raises(Unreachable):
+            http.ask("GET", "/x")
+    assert not proxy.asked
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks5://127.0.0.1:1080",
+        "ftp://127.0.0.1",
+        "http://me:s3cret@[::1",
+        "http://me:s3:cret@x:y",
+    ],
+)
+def test_a_proxy_that_is_none_is_told(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one sentence, in which its password is not; a remote that needs none is asked all the same."""
+    by_proxy(monkeypatch, proxy)
+    with pytest.raises(SyncError, match="cannot use the proxy") as caught:
+        Http(remote("https://team.invalid"), KEY)
+    assert "s3" not in str(caught.value)
+    with asking(lambda _: Reply({})) as (http, _):
+        http.ask("GET")
+
+
+@pytest.mark.parametrize("held", [None, "no certificate"])
+def test_certificates_that_cannot_be_read_are_told(
+    held: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is not there, or is none, is no reason to end in the middle of a sync."""
+    file = tmp_path / "certificates.pem"
+    if held:
+        file.write_text(held)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with pytest.raises(SyncError, match="correct SSL_CERT_FILE"):
+        Http(remote("https://team.invalid"), KEY)
+
+
+def test_no_log_has_the_key(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor has one of the libraries below, however much is to be logged."""
+    caplog.set_level(logging.DEBUG)
+    for name in ("httpx2", "httpcore2"):
+        caplog.set_level(logging.NOTSET, name)
+    with asking(lambda _: Reply({})) as (http, server):
+        http.ask("GET")
+    assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
+    assert not [each for each in caplog.records if each.name.startswith("http")]
 
 
 def test_what_cannot_be_json_is_unfit() -> None:
@@ -231,6 +301,8 @@ def test_plain_http_stays_on_this_computer(url: str) -> None:
         "https://example.org/?key=secret",
         "https://example.org/#x",
         "https://example.org:99999",
+        "http://[::1]evil/",
+        "https://[::1]evil:443",
         "https://exämple.org",
         "https://exa mple.org",
         "https://" + "a" * 2000,
@@ -242,6 +314,12 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
         Http(remote(url, insecure=True))
     assert caught.value.field == "url"
     assert "secret" not in str(caught.value)
+
+
+def test_a_host_that_no_lookup_takes_shows_no_certificate() -> None:
+    """It is told as any other that cannot be reached."""
+    with pytest.raises(SyncError, match="shows no certificate"):
+        trust.shown_fingerprint("https://a..b")
 
 
 @pytest.mark.parametrize("key", ["a b", "a\nX-Evil: 1", "kéy", "k" * 4097])
@@ -409,6 +487,11 @@ def test_a_slash_is_added_no_second_time() -> None:
 
 
 # Bounds
+
+
+def test_no_answer_takes_much_memory() -> None:
+    """One exchange holds a few of them, each also as what its JSON says."""
+    assert sync_http.MOST_BYTES <= 16 << 20
 
 
 def test_an_answer_is_bounded_after_decompression(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ class Drawer(KeyringBackend):
         self.shut = False
         self.answers = threading.Event()
         self.answers.set()
+        self.done = threading.Event()
 
     def get_password(self, service: str, username: str) -> str | None:
         """Return what is kept."""
@@ -47,6 +48,7 @@ class Drawer(KeyringBackend):
         """Keep something."""
         self._open()
         self.kept[service, username] = password
+        self.done.set()
 
     def delete_password(self, service: str, username: str) -> None:
         """Forget something."""
@@ -206,7 +208,18 @@ def test_a_file_that_others_may_read_is_not_used(tmp_path: Path, drawer: Drawer)
 
 
 @pytest.mark.parametrize(
-    "told", ["", "[]", "{", '{"a": 1}', '{"a": "b c"}', '{"a": ""}', "[" * 9999]
+    "told",
+    [
+        "",
+        "[]",
+        "{",
+        '{"a": 1}',
+        '{"a": ["b", "c"]}',
+        '{"a": [1]}',
+        '{"a": "b c"}',
+        '{"a": ""}',
+        "[" * 9999,
+    ],
 )
 def test_a_file_that_is_none_is_told(told: str, tmp_path: Path, drawer: Drawer) -> None:
     """In one sentence."""
@@ -224,3 +237,65 @@ def test_a_key_that_fits_no_header_is_refused(key: str, tmp_path: Path, drawer: 
     assert not key.strip() or key not in str(caught.value)
     assert not drawer.kept
     assert not (tmp_path / "keys.json").exists()
+
+
+def test_a_key_that_the_keyring_took_late_is_forgotten_with_the_newer_one(
+    tmp_path: Path, drawer: Drawer
+) -> None:
+    """The dialog that nobody saw in time was answered in the end."""
+    drawer.answers.clear()
+    keys = Keys(tmp_path, patience=0.05)
+    assert keys.put(TEAM, "s3cret") == "file"
+    assert keys.get(TEAM) == "s3cret"
+    with pytest.raises(SyncError, match="does not let go"):
+        keys.drop(TEAM)
+    assert "s3cret" not in (tmp_path / "keys.json").read_text()
+    assert keys.place(TEAM) == keys.get(TEAM) == ""
+    drawer.answers.set()
+    drawer.done.wait(10)
+    assert "s3cret" in drawer.kept.values()
+    Keys(tmp_path).drop(TEAM)
+    assert not drawer.kept
+    assert json.loads((tmp_path / "keys.json").read_text()) == {}
+
+
+def test_a_key_that_a_shut_keyring_has_still_is_told(tmp_path: Path, drawer: Drawer) -> None:
+    """The old one lies there under the new one's name, until the keyring is open again."""
+    keys = Keys(tmp_path)
+    keys.put(TEAM, "old")
+    drawer.shut = True
+    assert keys.put(TEAM, "new") == keys.put(TEAM, "newer") == "file"
+    assert (keys.get(TEAM), keys.place(TEAM)) == ("newer", "file")
+    (left,) = keys.drop_all()
+    assert left.startswith("team https://memory.example.org:443 ")
+    keys.put(TEAM, "new")
+    drawer.shut = False
+    assert keys.drop_all() == ()
+    assert not drawer.kept
+
+
+def test_a_key_in_the_file_is_forgotten_without_a_keyring(tmp_path: Path, drawer: Drawer) -> None:
+    """Where there never was one, none is missed."""
+    keyring.set_keyring(keyring.backends.fail.Keyring())  # type: ignore[no-untyped-call]
+    keys = Keys(tmp_path)
+    keys.put(TEAM, "s3cret")
+    keys.drop(TEAM)
+    assert keys.place(TEAM) == ""
+    keys.put(TEAM, "s3cret")
+    assert keys.drop_all() == ()
+
+
+@pytest.mark.parametrize("act", ["put", "drop", "drop_all"])
+def test_what_a_killed_writer_has_left_is_removed(act: str, tmp_path: Path, drawer: Drawer) -> None:
+    """It holds keys too; what else lies there stays."""
+    keys, part, other = Keys(tmp_path), tmp_path / ".keys.json.a8x", tmp_path / ".remotes.json.a8x"
+    keys.put(TEAM, "s3cret")
+    for each in (part, other):
+        each.write_text('{"x": "s3cret"}')
+    acts: dict[str, Callable[[], object]] = {
+        "put": lambda: keys.put(TEAM, "new"),
+        "drop": lambda: keys.drop(TEAM),
+        "drop_all": keys.drop_all,
+    }
+    acts[act]()
+    assert (part.exists(), other.exists()) == (False, True)

@@ -106,7 +106,7 @@ def test_a_remote_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) 
     there.add(TEAM)
     there.add(replace(TEAM, name="home"))
     for name in ("x", "x\x1b[31m\0" + "y" * 500):
-        with pytest.raises(Invalid, match="there are home, team") as caught:
+        with pytest.raises(Invalid, match="the remotes are: home, team") as caught:
             there.get(name)
         assert str(caught.value).isprintable()
         assert len(str(caught.value)) < 150
@@ -115,14 +115,17 @@ def test_a_remote_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) 
         lambda: there.change("x", auto=True),
     ]
     for use in uses:
-        with pytest.raises(Invalid, match="there are home, team"):
+        with pytest.raises(Invalid, match="the remotes are: home, team"):
             use()
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *(("name", name) for name in ("", "Team", "a b", "-a", "é", "a" * 41, "a/b", "a\n")),
+        *(
+            ("name", name)
+            for name in ("", "private", "Team", "a b", "-a", "é", "a" * 41, "a/b", "a\n")
+        ),
         *(("url", url) for url in ("", "http://10.0.0.1", "https://u:p@x", "https://x?key=1")),
         *(("kind", kind) for kind in ("", "other")),
         ("spaces", ("",)),

@@ -109,6 +109,19 @@ def test_a_team_server_is_found_by_its_tools(given: str, place: str) -> None:
         )
 
 
+@pytest.mark.parametrize(("given", "place"), [("/mcp/", "/mcp"), ("/mcp", "/mcp/"), ("/a/", "/a")])
+def test_the_last_slash_does_not_matter(given: str, place: str) -> None:
+    """The address that answers is kept, with the slash or without; the other one only sends on."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path != place:
+            return Reply(b"", 307, {"Location": f"http://elsewhere.example.org{place}"})
+        return mcp(place, "team", "sync_push", "sync_pull")(asked)
+
+    with scripted(answer) as server:
+        assert probe(at(server.url + given), KEY).url == server.url + place
+
+
 def test_a_server_that_is_none_is_told_with_what_was_tried() -> None:
     """Each address with what came back; words of the server are clean."""
     with scripted(mcp("/mcp", "files\x1b[31m", "read_file")) as server:

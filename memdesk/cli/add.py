@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from memdesk.cli.audience import say_where_it_goes
 from memdesk.cli.command import Verbs, as_json, described, pass_desk
 from memdesk.cli.data import put_json
 from memdesk.cli.terminal import flush, put, say
@@ -82,6 +83,8 @@ def add(
         desk.embed_soon()
     described = bool(kind is not None or tags or audience or pin or expires_at or happened_at)
     _tell(done, described=described, json_=json_)
+    if done.outcome != "duplicate":
+        say_where_it_goes(desk, done.id, draft.audience)
 
 
 def _tell(done: Remembered, *, described: bool, json_: bool) -> None:

@@ -70,7 +70,7 @@ class App(Verbs):
 def app(ctx: click.Context, *, direct: bool) -> None:
     """memdesk: the desk where one person's AI memory lives.
 
-    Without a command it opens the desk's own screen. Everything stays on this machine. Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 store busy.
+    Without a command it opens the desk's own screen. Everything stays on this machine, unless you share it. Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 store busy.
     """
     desk = ctx.ensure_object(Desk)
     desk.direct = desk.direct or direct

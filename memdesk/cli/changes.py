@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from memdesk.cli.audience import say_taken_out, say_undone, say_where_it_goes
 from memdesk.cli.command import Verbs, as_json, described, pass_desk
 from memdesk.cli.data import put_json
 from memdesk.cli.page import put_line
@@ -55,8 +56,8 @@ def revise(
 ) -> None:
     """Change a memory; what is not given stays as it is.
 
-    --tag replaces all tags ("" for none), --audience all remotes ("" for private); a date of ""
-    takes the date away.
+    --tag replaces all tags ("" for none), --audience all remotes ("" for private): a remote that is
+    taken out deletes the memory, for everybody. A date of "" takes the date away.
     """
     edit = Edit(
         text=given_text(text, file),
@@ -70,9 +71,13 @@ def revise(
     )
     if edit == Edit():
         raise click.UsageError("say what to change: a text, --file or one of the options")
+    before = desk.service.get([id])[0].audience if audience else ()
     revised = desk.service.revise(id, edit)
     put_json(revised) if json_ else put_line(revised)
     flush()
+    if audience:
+        say_taken_out(desk, before, revised.audience, revised.id)
+        say_where_it_goes(desk, revised.id, revised.audience)
     finish_passages(desk.service)
 
 
@@ -172,6 +177,7 @@ def undo(desk: Desk, change: str | None, *, json_: bool) -> None:
     if len(changed.done) > _NAMED:
         say(f"and {len(changed.done) - _NAMED} more")
     _tell(changed)
+    say_undone(desk, changed.done)
     if not changed.done:
         raise click.exceptions.Exit(MemdeskError.exit_code)
 

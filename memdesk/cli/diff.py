@@ -10,6 +10,7 @@ import click
 from memdesk.cli.command import Verbs, as_json, pass_desk
 from memdesk.cli.data import put_json
 from memdesk.cli.terminal import fit, one_line, put, say, width
+from memdesk.moment import wall_clock
 
 if TYPE_CHECKING:
     from memdesk.answers import Diff, Difference
@@ -96,7 +97,7 @@ def _value(value: object) -> str:
     if isinstance(value, tuple):
         value = ", ".join(str(each) for each in value)
     if isinstance(value, datetime):
-        value = value.astimezone().strftime("%Y-%m-%d %H:%M")
+        value = wall_clock(value).strftime("%Y-%m-%d %H:%M")
     if isinstance(value, bool):
         value = "yes" if value else "no"
     return fit(one_line(str(value)), _WORDS) if value not in (None, "") else "none"

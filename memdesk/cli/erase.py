@@ -38,9 +38,9 @@ _NAMED = 10
 def erase(*, yes: bool, json_: bool) -> None:
     """Erase the store and all that memdesk keeps beside it, for good.
 
-    Restore points, backups in the store's folder, models.json, logs, settings, the login item and
-    memdesk's entries in AI hosts' files go with it; backup files elsewhere and other people's files stay and are named. Asks first. Killed
-    on the way, it goes on when it is called again. Prints what was removed.
+    Restore points, backups in the store's folder, models.json, logs, settings, the remotes and their
+    keys, the login item and memdesk's entries in AI hosts' files go with it; what remotes have, backup
+    files elsewhere and other people's files stay. Asks first. Killed on the way, it goes on when it is called again. Prints what was removed.
     """
     from memdesk.belongings import Belongings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import click
@@ -9,11 +10,11 @@ import click
 from memdesk.cli.command import Verbs, as_json, build_filter, filters, pass_desk
 from memdesk.cli.data import put_json
 from memdesk.cli.page import put_line, put_memory, put_revision
-from memdesk.cli.terminal import put, say
+from memdesk.cli.terminal import one_line, put, say
 from memdesk.memory import LIVE, STATES, TRASHED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from memdesk.answers import Page
     from memdesk.cli.root import Desk
@@ -124,5 +125,19 @@ def get(desk: Desk, ids: tuple[str, ...], *, json_: bool) -> None:
 @pass_desk
 def history(desk: Desk, id: str, *, json_: bool) -> None:
     """Show every state a memory was in, the newest first; with --json one per line."""
-    for revision in desk.service.history(id):
-        put_json(revision) if json_ else put_revision(revision)
+    revisions = desk.service.history(id)
+    for revision, before in zip_longest(revisions, revisions[1:]):
+        if json_:
+            put_json(revision)
+            continue
+        put_revision(revision)
+        for words in _shared(before.memory.audience if before else (), revision.memory.audience):
+            put(f"   {words}")
+
+
+def _shared(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    """Yield in words what a change of an audience was."""
+    if came := [one_line(each) for each in after if each not in before]:
+        yield f"shared with {', '.join(came)}"
+    if gone := [one_line(each) for each in before if each not in after]:
+        yield f"no longer shared with {', '.join(gone)}{'' if after else '; private'}"

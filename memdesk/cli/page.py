@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from memdesk.cli.terminal import columns_of, fit, one_line, put, width
 from memdesk.memory import LIVE, PERSONAL, now
-from memdesk.moment import age, happened_words
+from memdesk.moment import age, happened_words, wall_clock
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -137,7 +137,7 @@ def _fields(memory: Memory) -> list[tuple[str, str]]:
 
 
 def _time(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return wall_clock(moment).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _put_fitting(line: str) -> None:

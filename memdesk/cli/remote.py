@@ -1,19 +1,17 @@
-"""`memdesk sync add`, `set`, `key`, `remove` and `discover`: which remotes there are, and their keys."""
+"""`memdesk sync add`, `set`, `key` and `remove`: which remotes there are, and their keys."""
 
 from __future__ import annotations
 
-import re
-import shlex
 import sys
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
 from memdesk.cli.changes import ask_first, how_many
-from memdesk.cli.command import Verbs, as_json, pass_desk
-from memdesk.cli.data import put_json
+from memdesk.cli.command import Verbs, pass_desk
 from memdesk.cli.root import open_remotes
 from memdesk.cli.terminal import one_line, put, say
 from memdesk.errors import Invalid, MemdeskError, SyncError
@@ -24,16 +22,19 @@ if TYPE_CHECKING:
 
     from memdesk.cli.root import Desk
     from memdesk.remotes import Standing
-    from memdesk.sync.discovery import Seen
     from memdesk.sync.keys import Keys
     from memdesk.sync.known import KnownRemotes
 
 remotes = Verbs()
 
-_NOW = "now"
+NOW = "now"
+"""What `--pin` is given for the certificate that the server shows now."""
 _PATIENCE = 30.0
 """How long removing a remote waits for an exchange with it, in seconds."""
-_FREE = "Only memories of this space may go there; may be repeated."
+_FREE = (
+    "Only memories of this space go there and come from there, others are held; may be repeated."
+)
+_INTO = "Where what comes without one of memdesk's spaces goes"
 
 
 @remotes.verb(
@@ -45,11 +46,11 @@ _FREE = "Only memories of this space may go there; may be repeated."
 @click.argument("url")
 @click.option("--kind", type=click.Choice(KINDS), help="What it is, instead of asking it.")
 @click.option("--space", "spaces", metavar="S", multiple=True, help=_FREE)
-@click.option("--into", metavar="S", default="", help="Where what comes without a space goes.")
+@click.option("--into", metavar="S", default="", help=f"{_INTO}.")
 @click.option(
     "--user", metavar="U", default="", help="Who you are there, where it asks (MemoryOS)."
 )
-@click.option("--auto", is_flag=True, help="Sync it in the background.")
+@click.option("--auto", is_flag=True, help="Sync it by itself while the daemon runs.")
 @click.option("--insecure", is_flag=True, help="Allow plain http, which others can listen to.")
 @click.option("--pin", metavar="SHA256|now", default="", help="The only certificate to believe.")
 @click.option("--no-key", is_flag=True, help="It wants no key.")
@@ -82,7 +83,7 @@ def add(
         raise Invalid("name", words)
     if pin:
         wanted = checked(replace(wanted, fingerprint=_fingerprint(pin, wanted.url)))
-    key = "" if no_key else _asked_key(name)
+    key = "" if no_key else _asked_key(wanted)
     if kind is None:
         wanted = _found(wanted, key)
     place = _keep(desk, known, keys, wanted, key)
@@ -132,7 +133,8 @@ def _introduce(desk: Desk, known: KnownRemotes, wanted: Remote) -> None:
     named = standing.waiting + standing.held
     if wanted.auto and not named:
         known.change(name, auto=True)
-    for words in (*terms(known.get(name)), *standing.cannot):
+    _say_terms(known.get(name))
+    for words in standing.cannot:
         say(words)
     if named:
         say(f"{how_many(named)} may go there already; see them: memdesk sync status {name}")
@@ -159,17 +161,23 @@ def headline(remote: Remote) -> str:
 def terms(remote: Remote) -> list[str]:
     """Return how a remote is set up, in words."""
     spaces = f"accepts only {', '.join(remote.spaces)}" if remote.spaces else "accepts every space"
-    told = [spaces, "syncs by itself" if remote.auto else "syncs when you say so"]
+    told = [spaces, _BY_ITSELF if remote.auto else "syncs when you say so"]
     told += [f"what comes without a space goes to {remote.into}"] if remote.into else []
     told += [f"knows you as {remote.user}"] if remote.user else []
     told += (
         [f"believed with the certificate {remote.fingerprint} only"] if remote.fingerprint else []
     )
-    told += [_OVERHEARD] if remote.insecure and remote.url.startswith("http:") else []
+    told += [OVERHEARD] if remote.insecure and remote.url.startswith("http:") else []
     return told
 
 
-_OVERHEARD = "INSECURE: whoever listens on the network reads the key and every memory"
+def _say_terms(remote: Remote) -> None:
+    for words in terms(remote):
+        say(words + ("; keep it: memdesk daemon install" if words == _BY_ITSELF else ""))
+
+
+_BY_ITSELF = "syncs by itself while the daemon runs"
+OVERHEARD = "INSECURE: whoever listens on the network reads the key and every memory"
 
 
 def _say_place(place: str) -> None:
@@ -189,10 +197,14 @@ def _say_place(place: str) -> None:
     example="memdesk sync set team --auto\nmemdesk sync set team --space work --space blog",
 )
 @click.argument("name")
-@click.option("--auto/--no-auto", default=None, help="Whether it is synced in the background.")
+@click.option(
+    "--auto/--no-auto", default=None, help="Whether it syncs by itself while the daemon runs."
+)
 @click.option("--space", "spaces", metavar="S", multiple=True, help=_FREE)
-@click.option("--any-space", is_flag=True, help="Memories of every space may go there.")
-@click.option("--into", metavar="S", help='Where what comes without a space goes; "" for its own.')
+@click.option(
+    "--any-space", is_flag=True, help="Memories of every space go there and come from there."
+)
+@click.option("--into", metavar="S", help=f'{_INTO}; "" for one of its own.')
 @click.option("--url", metavar="URL", help="Where it is now, path and all.")
 @click.option("--user", metavar="U", help="Who you are there, where it asks (MemoryOS).")
 @click.option("--pin", metavar="SHA256|now", help="The only certificate to believe.")
@@ -227,10 +239,26 @@ def set_(
         changed["fingerprint"] = _fingerprint(pin, str(plain["url"] or before.url))
     after = known.change(name, **changed)
     put(headline(after))
-    for words in terms(after):
-        say(words)
+    _say_terms(after)
+    _say_what_follows(before, after)
     if after.url != before.url:
         _say_moved(keys, before, after)
+
+
+def _say_what_follows(before: Remote, after: Remote) -> None:
+    """Say what another setting of spaces means for what is there already, and for what comes."""
+    if after == before:
+        say("it was set up so already")
+    if after.spaces != before.spaces and after.spaces:
+        say(
+            f"what is of another space is held: {after.name} keeps what it has, and nothing is deleted"
+        )
+    if after.spaces != before.spaces:
+        say(
+            f"what is held is looked at again with the next exchange: memdesk sync now {after.name}"
+        )
+    if after.into != before.into:
+        say("what has come already stays in the space it is in")
 
 
 def _say_moved(keys: Keys, before: Remote, after: Remote) -> None:
@@ -262,10 +290,11 @@ def key(desk: Desk, name: str, *, forget: bool) -> None:
     known, keys = open_remotes(desk.settings.home)
     remote = known.get(name)
     if forget:
+        words = f"the key of {name} is forgotten" if keys.place(remote) else f"{name} has no key"
         keys.drop(remote)
-        say(f"no key is kept for {name}")
+        say(words)
         return
-    _say_place(keys.put(remote, _asked_key(name)))
+    _say_place(keys.put(remote, _asked_key(remote)))
     _resume(desk.settings.home, name)
     say(f"try it: memdesk sync now {name}")
 
@@ -278,12 +307,16 @@ def _resume(home: Path, name: str) -> None:
     ledger.luck = Luck(synced_at=ledger.luck.synced_at)
 
 
-def _asked_key(name: str) -> str:
+def _asked_key(remote: Remote) -> str:
     """Return a key from whoever types or pipes it in; never from the command line, which others see."""
     from memdesk.sync.keys import MAX_KEY, check_key
 
     if _at_a_terminal():
-        asked: str = click.prompt(f"Key of {name}", hide_input=True, err=True)
+        parts = urlsplit(remote.url)
+        words = f"Key of {remote.name}, sent to {parts.scheme}://{parts.netloc}"
+        asked: str = click.prompt(words, default="", show_default=False, hide_input=True, err=True)
+        if not asked.strip():
+            raise Invalid("key", _NO_KEY)
         return check_key(asked.strip())
     try:
         line = sys.stdin.readline(MAX_KEY + 3).strip() if sys.stdin is not None else ""
@@ -294,13 +327,19 @@ def _asked_key(name: str) -> str:
     return check_key(line)
 
 
+_NO_KEY = (
+    "nothing was typed, so nothing was changed; for a server that wants none: memdesk sync add --no-key, "
+    "or memdesk sync key --forget"
+)
+
+
 def _at_a_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _fingerprint(pin: str, url: str) -> str:
     """Return the fingerprint to pin: the one that was given, or the one shown now, if it is right."""
-    if pin != _NOW:
+    if pin != NOW:
         return pin
     from memdesk.sync.trust import host_of, shown_fingerprint
 
@@ -334,51 +373,11 @@ def remove(desk: Desk, name: str, *, yes: bool) -> None:
     with WriterLock(home / f"sync-{name}.lock", f"sync-{name}").hold(_PATIENCE):
         removed = known.remove(name)
         Ledger(home, name).drop()
+        with suppress(OSError):  # Windows lets nobody remove what is open
+            (home / f"sync-{name}.lock").unlink()
     say(f"{name} is no remote any more; what it has stays there")
     say(
         "memories keep its name, and may go to whatever is called so later; take it off them by: "
         f"memdesk sync unshare {name} ID"
     )
     keys.drop(removed)
-
-
-@remotes.verb(
-    "discover",
-    example="memdesk sync discover\nmemdesk sync discover --seconds 10 --json | jq -r .url",
-)
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0.1, 60),
-    default=3.0,
-    show_default=True,
-    help="How long to listen.",
-)
-@as_json
-def discover(*, seconds: float, json_: bool) -> None:
-    """List the servers that announce themselves on this network; no key is sent to any.
-
-    Anybody on the network may announce anything: compare before you add one.
-    """
-    from memdesk.sync.discovery import discover as listen
-
-    found = sorted(listen(seconds), key=lambda each: not each.secured)
-    for each in found:
-        if json_:
-            put_json(each, secured=each.secured)
-            continue
-        wants = "wants a key" if each.wants_key else ""
-        told = (each.name, each.url, each.version, wants, each.trouble)
-        put("  ".join(one_line(part) for part in told if part))
-    if not found:
-        say("no server announces itself; one that you know of: memdesk sync add NAME URL")
-    for each in found:
-        say(_adding(each))
-
-
-def _adding(seen: Seen) -> str:
-    """Return how to add a server, in words."""
-    name = re.sub(r"[^a-z0-9]+", "-", seen.name.lower()).strip("-")[:40] or "team"
-    command = f"memdesk sync add {name} {shlex.quote(seen.url)}"
-    if not seen.secured:
-        return f"if you know it: {command} --insecure ({_OVERHEARD})"
-    return f"if you know it: {command} --pin {_NOW}"

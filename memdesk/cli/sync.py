@@ -8,29 +8,30 @@ from typing import TYPE_CHECKING
 import click
 
 from memdesk.answers import document
-from memdesk.cli.changes import how_many, show_changed
+from memdesk.cli.audience import MOST, parcels, say_deleted_there
+from memdesk.cli.changes import ask_first, how_many, show_changed
 from memdesk.cli.command import Verbs, as_json, pass_desk
 from memdesk.cli.data import put_json
+from memdesk.cli.finding import finding
 from memdesk.cli.remote import headline, remotes, standing_of, terms
 from memdesk.cli.root import open_remotes
 from memdesk.cli.terminal import Progress, flush, one_line, put, say
 from memdesk.errors import MemdeskError
 from memdesk.memory import Edit, now
 from memdesk.moment import age
-from memdesk.remotes import DELETE, PUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from memdesk.cli.root import Desk
-    from memdesk.remotes import Parcel, Standing, Synced
+    from memdesk.remotes import Parcel, Remote, Standing, Synced
 
 _ID = "7b9ad6a1-6f2e-4d0c-9c0b-0d8f6a1b2c3d"
-_MOST = 500
 _NAMED = 20
+_PULL = "pull"
+"""The way of something that came and could not be taken in."""
 _INDENT = " " * 4
 _ids = click.argument("ids", metavar="ID...", nargs=-1, required=True)
-_WAYS = {PUT: "put", DELETE: "delete"}
 
 
 @click.group(cls=Verbs, short_help="Share memories with a server; see first what leaves.")
@@ -43,7 +44,7 @@ def sync() -> None:
     """
 
 
-for _name, _command in remotes.commands.items():
+for _name, _command in {**remotes.commands, **finding.commands}.items():
     sync.add_command(_command, _name)
 
 
@@ -52,11 +53,13 @@ for _name, _command in remotes.commands.items():
     example="memdesk sync status\nmemdesk sync status team --payload",
 )
 @click.argument("name", required=False)
-@click.option("--payload", is_flag=True, help="Show the exact JSON that leaves for each memory.")
+@click.option(
+    "--payload", is_flag=True, help="Show the JSON that leaves for each memory, with line breaks."
+)
 @click.option(
     "--limit",
     "-n",
-    type=click.IntRange(1, _MOST),
+    type=click.IntRange(1, MOST),
     default=100,
     show_default=True,
     help="The most memories to show.",
@@ -84,6 +87,8 @@ def status(desk: Desk, name: str | None, *, payload: bool, limit: int, json_: bo
             _put_parcel(each, payload=payload)
     flush()
     _say_rest(outbox.total - len(outbox.parcels))
+    if any(each.way == _PULL for each in outbox.parcels):
+        say(f"have what came and is held tried again: memdesk sync retry {name}")
 
 
 def _put_standings(standings: Sequence[Standing], *, json_: bool) -> None:
@@ -110,6 +115,10 @@ def _how_it_stands(standing: Standing) -> list[str]:
     told = [waits + (f", {standing.held} held back" if standing.held else "")]
     told.append(f"last synced {_ago(standing)}" if standing.synced_at else "not synced yet")
     told += [f"last error: {standing.error}"] if standing.error else []
+    if standing.error and standing.remote.auto and not standing.retry_at:
+        told.append(
+            f"the background has stopped; go on with: memdesk sync now {standing.remote.name}"
+        )
     if standing.retry_at:
         again = age(standing.retry_at, at)
         told.append(f"tried again {again if again.startswith('in ') else 'now'}")
@@ -129,13 +138,21 @@ def _ago(standing: Standing) -> str:
 
 
 def _fields(parcel: Parcel, *, payload: bool) -> dict[str, object]:
-    told: dict[str, object] = document(parcel)
+    told: dict[str, object] = document(replace(parcel, title=_title(parcel)))
     return told if payload else {name: told[name] for name in told if name != "payload"}
+
+
+def _title(parcel: Parcel) -> str:
+    """Return what a memory is listed by; of one that stays back no word that may be a secret."""
+    from memdesk.suspicion import SECRET, secrets
+
+    hidden = parcel.held and (SECRET in parcel.held or secrets(parcel.title))
+    return "(hidden: may hold a secret)" if hidden else parcel.title
 
 
 def _put_parcel(parcel: Parcel, *, payload: bool) -> None:
     size = f"{parcel.size:,} B" if parcel.size else ""
-    parts = (parcel.id, parcel.way, size, parcel.title)
+    parts = (parcel.id, parcel.way, size, _title(parcel))
     put(one_line("  ".join(part for part in parts if part)))
     if parcel.held:
         put(f"{_INDENT}held back: {one_line(parcel.held)}")
@@ -193,7 +210,7 @@ def _show_leaving(desk: Desk, name: str | None, *, json_: bool) -> None:
     if not names:
         _say_none()
     for each in names:
-        outbox = desk.service.outbox(each, limit=_MOST)
+        outbox = desk.service.outbox(each, limit=MOST)
         waiting = standing_of(desk, each).waiting
         going = tuple(parcel for parcel in outbox.parcels if not parcel.held)
         if json_:
@@ -214,7 +231,9 @@ def _exchange(
     for told in done:
         put_json(told) if json_ else put(f"{told.remote}: {_what_came_of_it(told)}")
         flush()
-        _explain(told)
+        if told.error:
+            say(f"{told.remote}: {told.error}")
+    _explain(done)
     if not done:
         _say_none()
     if any(told.error for told in done):
@@ -225,7 +244,9 @@ def _what_came_of_it(told: Synced) -> str:
     counts = {
         "pushed": told.pushed,
         "deleted there": told.deleted,
+        "left there as they were": told.kept,
         "pulled": told.pulled,
+        "moved to the trash here": told.trashed,
         "changed on both sides": told.conflicts,
         "held back": told.held,
     }
@@ -233,12 +254,13 @@ def _what_came_of_it(told: Synced) -> str:
     return ", ".join(words) or ("not synced" if told.error else "nothing new")
 
 
-def _explain(told: Synced) -> None:
-    if told.error:
-        say(f"{told.remote}: {told.error}")
-    if told.held:
-        say(f"why something is held back: memdesk sync status {told.remote}")
-    if told.conflicts:
+def _explain(done: Sequence[Synced]) -> None:
+    """Say once what to do about what came of all exchanges."""
+    held = [told.remote for told in done if told.held]
+    if held:
+        name = held[0] if len(held) == 1 else "NAME"
+        say(f"why something is held back: memdesk sync status {name}")
+    if any(told.conflicts for told in done):
         say(
             "what changed on both sides has the later text; the other is in its history: memdesk inbox"
         )
@@ -266,33 +288,47 @@ def share(desk: Desk, name: str, ids: tuple[str, ...], *, json_: bool) -> None:
     """
     remote = open_remotes(desk.settings.home)[0].get(name)
     shared = _revise(desk, name, ids, shared=True, json_=json_)
-    held = [each for each in _parcels(desk, name, shared) if each.held]
+    held = [each for each in parcels(desk, name, shared) if each.held]
     for each in held[:_NAMED]:
         say(f"{each.id} is held back: {each.held}")
     _say_rest(len(held) - _NAMED)
     say(f"see what leaves: memdesk sync status {name} --payload")
-    say("it leaves by itself" if remote.auto else f"send it: memdesk sync push {name}")
+    by_itself = "it leaves by itself, while the daemon runs"
+    say(by_itself if remote.auto else f"send it: memdesk sync push {name}")
 
 
 @sync.verb("unshare", example=f"memdesk sync unshare team {_ID}")
 @click.argument("name")
 @_ids
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @as_json
 @pass_desk
-def unshare(desk: Desk, name: str, ids: tuple[str, ...], *, json_: bool) -> None:
-    """Let memories go to a remote no longer, and have it delete what it has of them.
+def unshare(desk: Desk, name: str, ids: tuple[str, ...], *, yes: bool, json_: bool) -> None:
+    """Let memories go to a remote no longer, and have it delete them, for everybody.
 
-    NAME may be a remote that was removed. Prints the ids that this changed.
+    Asks first where others wrote some of them. NAME may be a remote that was removed. Prints the
+    ids that this changed.
     """
+    known = {each.name: each for each in open_remotes(desk.settings.home)[0].all()}
+    remote = known.get(name)
+    if remote and not yes:
+        _ask_about_others(desk, remote, ids)
     unshared = _revise(desk, name, ids, shared=False, json_=json_)
-    if all(each.name != name for each in open_remotes(desk.settings.home)[0].all()):
+    if remote is None:
         say(f"{one_line(name)} is no remote, so it is not told to delete anything")
         return
-    there = [each for each in _parcels(desk, name, unshared) if each.way == DELETE]
-    if going := sum(bool(each.payload) for each in there):
-        say(f"{name} has {how_many(going)} of these; have it delete that: memdesk sync push {name}")
-    if staying := sum(not each.payload for each in there):
-        say(f"{name} has {how_many(staying)} of these and keeps that: its kind cannot delete")
+    say_deleted_there(desk, name, set(unshared))
+
+
+def _ask_about_others(desk: Desk, remote: Remote, ids: Sequence[str]) -> None:
+    """Ask whether a remote shall delete what came from there: nobody has it then."""
+    many = sum(
+        each.source.trust == "remote" and remote.name in each.audience
+        for each in desk.service.get(ids)
+    )
+    if many:
+        words = f"Others wrote {how_many(many)} of these. {remote.name} deletes that for everybody. Go on?"
+        ask_first("unshare", words)
 
 
 def _revise(
@@ -309,9 +345,3 @@ def _revise(
         changed = desk.service.revise_many(some, Edit(audience=audience))
         show_changed(changed, words, json_=json_)
     return {id for some in groups.values() for id in some}
-
-
-def _parcels(desk: Desk, name: str, ids: Iterable[str]) -> list[Parcel]:
-    """Return what waits for a remote of some memories, as far as it is listed."""
-    wanted = set(ids)
-    return [each for each in desk.service.outbox(name, limit=_MOST).parcels if each.id in wanted]

@@ -7,12 +7,11 @@ neither pass for a header of ours nor end the frame; header fields are kept to o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from memdesk.echo import BAR, FRAME
 from memdesk.memory import count_tokens, now
-from memdesk.moment import age
+from memdesk.moment import age, local_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -272,7 +271,7 @@ def _when(memory: Memory) -> str:
 
 
 def _date(moment: datetime, memory: Memory) -> str:
-    local = moment + timedelta(minutes=memory.utc_offset_min or 0)
+    local = local_time(moment, memory.utc_offset_min)
     return local.strftime(_FORMATS.get(memory.happened_precision or "", "%Y-%m-%d %H:%M"))
 
 

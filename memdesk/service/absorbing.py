@@ -14,7 +14,7 @@ from memdesk.remotes import Absorbed, Arrival
 from memdesk.service import indexing, points
 from memdesk.service.adopting import mark_of
 from memdesk.service.core import SYNC
-from memdesk.service.drafting import flagged, still_reviewed
+from memdesk.service.drafting import flagged, seen_still, still_reviewed
 from memdesk.service.realigning import bring_in_line
 from memdesk.service.soundness import checked
 from memdesk.service.writing import trashed
@@ -178,18 +178,18 @@ def contested(memory: Memory) -> Memory:
 def _merged(memory: Memory, mine: Memory) -> Memory:
     """Return what is there with what stays here whoever writes."""
     same = memory.content_hash == mine.content_hash
-    source = replace(memory.source, ref=memory.source.ref or _own_ref(mine))
-    return flagged(
+    after = flagged(
         replace(
             memory,
-            source=source,
+            source=replace(memory.source, ref=memory.source.ref or _own_ref(mine)),
             audience=mine.audience,
             pinned=mine.pinned,
             confidence=mine.confidence,
             flags=mine.flags,
-            reviewed=mine.reviewed if same else still_reviewed(mine),
+            reviewed=mine.reviewed,
         )
     )
+    return replace(after, reviewed=seen_still(mine, after) if same else still_reviewed(mine))
 
 
 def _own_ref(mine: Memory) -> str:

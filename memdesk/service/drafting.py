@@ -144,14 +144,14 @@ def reflagged(before: Memory, after: Memory) -> Memory:
 
 
 def seen_still(before: Memory, after: Memory) -> str | None:
-    """Return what the person has settled of a memory and need not be asked again.
+    """Return what of `after.reviewed` stays settled where the text is the same as before.
 
-    The text is the same; a secret beside it that was nowhere before has not been seen by anybody.
+    A secret beside it that was nowhere before has not been seen by anybody.
     """
     known = _secrets(before.text) | _secrets(beside(before))
     if _secrets(beside(after)) <= known:
-        return before.reviewed
-    kept = (each for each in (before.reviewed or "").split() if each != SECRET)
+        return after.reviewed
+    kept = (each for each in (after.reviewed or "").split() if each != SECRET)
     return " ".join(kept) or None
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Identity = tuple[str, str, str | None, int | None]
 """Space, content hash, session and position."""
 MAX_IDS = 1000
-REMOTE = "remote"
+_REMOTE = "remote"
 """The trust of what came from a remote."""
 _REASON = "forgotten because"
 _HELD = "one of too many in a minute replaces nothing until it is settled; try again later"
@@ -109,8 +109,8 @@ def _known(core: Core, write: Writing, draft: Checked, since: datetime | None) -
     """
     memory = draft.memory
     same = write.store.same_texts([memory.content_hash])
-    if memory.source.trust != REMOTE:
-        same = [each for each in same if each.source.trust != REMOTE]
+    if memory.source.trust != _REMOTE:
+        same = [each for each in same if each.source.trust != _REMOTE]
     twin = _best_twin((each for each in same if identity(each) == identity(memory)), write.at)
     if twin is None or twin.id == memory.replaces:
         return None

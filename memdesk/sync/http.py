@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.cookiejar
 import json
+import logging
 import socket
 import ssl
 import threading
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from memdesk.remotes import Remote
 
-MOST_BYTES = 64 << 20
+MOST_BYTES = 16 << 20
 """The longest answer that is read, after decompression."""
 _TIMES_IN_ALL = 4
 """A whole exchange may take so many times what one wait may."""
@@ -69,7 +70,7 @@ class Http:
     """A remote that can be asked; for one thread at a time."""
 
     def __init__(self, remote: Remote, key: str = "", *, timeout: float = 30.0) -> None:
-        """Prepare to ask; `timeout` is for one wait, in seconds. Raises `Invalid`."""
+        """Prepare to ask; `timeout` is for one wait, in seconds. Raises `Invalid`, `SyncError`."""
         self.url = trust.check_url(remote.url, insecure=remote.insecure)
         host = trust.host_of(self.url)
         self.name = remote.name or host
@@ -77,15 +78,9 @@ class Http:
         self._key = check_key(key) if key else ""
         self._timeout = timeout
         self._line = _Line()
-        self._client = httpx2.Client(
-            verify=trust.context(remote),
-            trust_env=not trust.is_loopback(host),
-            follow_redirects=False,
-            limits=httpx2.Limits(max_connections=1, max_keepalive_connections=1),
-            cookies=http.cookiejar.CookieJar(
-                http.cookiejar.DefaultCookiePolicy(allowed_domains=())
-            ),
-        )
+        # A proxy may not read what plain http would tell it, nor is it told what stays here.
+        by_proxy = trust.is_secure(self.url) and not trust.is_loopback(host)
+        self._client = _client(trust.context(remote), by_proxy=by_proxy)
 
     def __enter__(self) -> Self:
         return self
@@ -238,6 +233,25 @@ class Http:
         if status in _LATER or status >= _FAILED:
             return Unreachable(f"{self.name} is overloaded or fails ({said})", _rest(answer))
         return Unfit(f"{self.name} does not take this ({said})")
+
+
+def _client(context: ssl.SSLContext, *, by_proxy: bool) -> httpx2.Client:
+    for name in ("httpx2", "httpcore2"):  # they tell headers, and so the key, to whoever debugs
+        logging.getLogger(name).setLevel(logging.WARNING)
+    policy = http.cookiejar.DefaultCookiePolicy(allowed_domains=())
+    try:
+        return httpx2.Client(
+            verify=context,
+            trust_env=by_proxy,
+            follow_redirects=False,
+            limits=httpx2.Limits(max_connections=1, max_keepalive_connections=1),
+            cookies=http.cookiejar.CookieJar(policy),
+        )
+    except (ImportError, ValueError, httpx2.InvalidURL) as error:
+        raise SyncError(
+            "memdesk cannot use the proxy that the environment names; HTTPS_PROXY and ALL_PROXY must "
+            "be like http://proxy.example.org:3128, or unset"
+        ) from error
 
 
 class _Line:

@@ -36,12 +36,18 @@ _PATIENCE = 5.0
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 _T = TypeVar("_T")
-_Kept = dict[str, str | None]
-"""Keys by their accounts; None for one that the keyring holds."""
+_Kept = dict[str, str | list[str] | None]
+"""Keys by their accounts; None for one that the keyring holds, and a list of the key in the file, or of
+none, where the keyring may hold an old one."""
 
 
 class _NoKeyring(Exception):  # noqa: N818 (read as “raises _NoKeyring”)
     """The system has no keyring that works now; says why."""
+
+    def __init__(self, reason: str, *, late: bool = False) -> None:
+        super().__init__(reason)
+        self.late = late
+        """Whether it may still do what it was asked for."""
 
 
 def check_key(key: str) -> str:
@@ -78,7 +84,7 @@ class Keys:
             return ""
         key = kept[account]
         if key is not None:
-            return key
+            return key if isinstance(key, str) else "".join(key)
         try:
             return self._keyring.get(account)
         except _NoKeyring as error:
@@ -96,15 +102,16 @@ class Keys:
             self._write(kept | {account: None})
             try:
                 self._keyring.put(account, key)
-            except _NoKeyring:
-                self._write(kept | {account: key})
+            except _NoKeyring as error:
+                doubtful = error.late or not isinstance(kept.get(account, ""), str)
+                self._write(kept | {account: [key] if doubtful else key})
                 return IN_FILE
         return KEYRING
 
     def place(self, remote: Remote) -> str:
         """Return where a remote's key is: `KEYRING`, `IN_FILE`, or empty where it has none."""
         account, kept = self._account(remote), self._read()
-        if account not in kept:
+        if kept.get(account, []) == []:
             return ""
         return KEYRING if kept[account] is None else IN_FILE
 
@@ -115,30 +122,35 @@ class Keys:
             kept = self._read()
             if account not in kept:
                 return
-            if kept.pop(account) is None:
-                try:
-                    self._keyring.drop(account)
-                except _NoKeyring as error:
-                    raise SyncError(
-                        f"the system's keyring does not let go of the key of {remote.name} ({error}); "
-                        f"unlock it, or remove it there: {SERVICE}, {account}"
-                    ) from error
+            if error := self._dropped(account, kept[account]):
+                # What is in the file goes all the same.
+                self._write(kept | {account: None if kept[account] is None else []})
+                raise SyncError(
+                    f"the system's keyring does not let go of the key of {remote.name} ({error}); "
+                    f"unlock it, or remove it there: {SERVICE}, {account}"
+                ) from error
+            del kept[account]
             self._write(kept)
 
     def drop_all(self) -> tuple[str, ...]:
         """Forget every key; return the accounts that the keyring did not let go of."""
-        left = []
         with self._locked():
-            for account in (account for account, key in self._read().items() if key is None):
-                try:
-                    self._keyring.drop(account)
-                except _NoKeyring:
-                    left.append(account)
+            kept = self._read().items()
+            left = [account for account, key in kept if self._dropped(account, key)]
             try:
                 self._path.unlink(missing_ok=True)
+                self._sweep()
             except OSError as error:
                 raise StoreError(f"cannot remove {self._path}: {error.strerror}") from error
         return tuple(left)
+
+    def _dropped(self, account: str, key: str | list[str] | None) -> _NoKeyring | None:
+        """Have the keyring forget an account; return why it may hold a key of it still."""
+        try:
+            self._keyring.drop(account)
+        except _NoKeyring as error:
+            return None if isinstance(key, str) else error
+        return None
 
     def _account(self, remote: Remote) -> str:
         """Return what a key is kept under: with another address it is another key."""
@@ -160,8 +172,7 @@ class Keys:
         except (OSError, ValueError, RecursionError) as error:
             raise self._unreadable() from error
         if not isinstance(told, dict) or not all(
-            value is None or (isinstance(value, str) and _VISIBLE.fullmatch(value))
-            for value in told.values()
+            value is None or _is_kept(value) for value in told.values()
         ):
             raise self._unreadable()
         return told
@@ -171,9 +182,22 @@ class Keys:
 
     def _write(self, kept: _Kept) -> None:
         try:
+            self._sweep()
             write_json(self._path, kept)
         except OSError as error:
             raise StoreError(f"cannot write {self._path}: {error.strerror or error}") from error
+
+    def _sweep(self) -> None:
+        """Remove what a writer has left that was killed: its keys too."""
+        for part in self._path.parent.glob(f".{FILE}.*"):
+            part.unlink(missing_ok=True)
+
+
+def _is_kept(value: object) -> bool:
+    match value:
+        case str() | [str()]:
+            return bool(_VISIBLE.fullmatch("".join(value)))
+    return value == []
 
 
 class _Keyring:
@@ -193,7 +217,11 @@ class _Keyring:
         import keyring
 
         self._answer(lambda: keyring.set_password(SERVICE, account, key))
-        if self.get(account) != key:
+        try:
+            kept = self.get(account)
+        except _NoKeyring as error:  # it has taken the key, and does not show it
+            raise _NoKeyring(str(error), late=True) from error
+        if kept != key:
             raise _NoKeyring("it keeps nothing")
 
     def drop(self, account: str) -> None:
@@ -212,7 +240,7 @@ class _Keyring:
         try:
             return answer.result(self._patience)
         except TimeoutError as error:
-            raise _NoKeyring("it does not answer") from error
+            raise _NoKeyring("it does not answer", late=True) from error
         except Exception as error:  # a keyring's backend raises whatever its system does
             raise _NoKeyring(type(error).__name__) from error
 

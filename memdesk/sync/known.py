@@ -21,6 +21,7 @@ FILE = "remotes.json"
 MOST = 50
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 _FIELDS = {each.name: each.type for each in fields(Remote) if each.name != "name"}
+_NOWHERE = "private"
 _NEEDED = frozenset(("url", "kind"))
 _MAX_USER = 100
 _Stamp = tuple[int, int, int]
@@ -135,6 +136,8 @@ def check_name(name: str) -> str:
             "name",
             "must be 1 to 40 lower-case letters, digits or any of - _ . and begin with a letter or digit",
         )
+    if name == _NOWHERE:
+        raise Invalid("name", f"“{_NOWHERE}” is what goes to no remote; choose another name")
     return name
 
 
@@ -142,7 +145,7 @@ def _named(known: Mapping[str, Remote], name: str) -> Remote:
     if name in known:
         return known[name]
     shown = clean_word(name.replace("\0", ""), "name", max(200, len(name)))[:40]
-    there = f"there are {', '.join(known)}" if known else "there is none yet"
+    there = f"the remotes are: {', '.join(known)}" if known else "there is none yet"
     raise Invalid("name", f"no remote is called “{shown}”; {there}")
 
 

@@ -50,7 +50,8 @@ _RENEWS = "memdesk_renews"
 """In the creation of what is there already, so that nobody counts it as one more."""
 _FAILED = 500
 _PAGE = 200
-_SMALL_PAGE = 20
+_FEWER = 10
+_SMALL_PAGE = 2
 """So many even of the longest memories are within what is read of one answer."""
 
 
@@ -226,7 +227,7 @@ class MemoryService:
         except SyncError as error:
             if type(error) is not SyncError or most == _SMALL_PAGE:
                 raise
-            return self._page(seq, _SMALL_PAGE)  # more than is read of one answer
+            return self._page(seq, most // _FEWER)  # more than is read of one answer
         match answer.json():
             case {"events": list(events), "next_seq": int(onward), "has_more": bool(more)}:
                 return events, max(onward, seq), more and onward > seq

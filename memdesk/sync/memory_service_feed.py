@@ -116,7 +116,11 @@ class FeedPage:
         return notes.memory_of(note, id, event.clock, self._space)
 
     def _text(self, ref: str, id: str) -> str | None:
-        memory = self._memories.get(id) or self._desk.stored([id]).get(id)
+        memory = self._memories.get(id)
+        sent = self._sent.get(id)
+        # Of other words it would learn from whether it is asked for them what they are here.
+        if memory is None and sent and sent.digest and sent.ref == ref:
+            memory = self._desk.stored([id]).get(id)
         if memory and notes.name_of(memory.text) == ref:
             return memory.text
         note = self._fetched(ref)

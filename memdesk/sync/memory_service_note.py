@@ -191,6 +191,8 @@ def _written_here(note: Note, id: str, clock: Clock) -> Memory:
     told["tags"] = _tags(note.tags, before)
     told["kind"] = _kind(note.type, str(record.get("kind", "")))
     if id == foreign_id(note.ref):
+        if not isinstance(told["metadata"], dict):
+            raise Invalid("metadata", "must be a JSON object")
         told["metadata"] = _metadata(told["metadata"], note.metadata)
     return sharing.memory_of(told)
 

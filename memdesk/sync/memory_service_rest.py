@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from memdesk.errors import Invalid
+from memdesk.errors import Invalid, SyncError
 from memdesk.sync import memory_service_note as notes
 from memdesk.sync.answer import plain
 from memdesk.sync.memory_service_names import Names
@@ -45,8 +45,8 @@ _OLD = (
     "What others change or delete there is found by comparing everything, each hour where it is much.",
     "It gives every memory its own time of creation; memdesk's stands in the metadata.",
 )
-_PAGE = 50
-"""So many even of the longest memories are within what is read of one answer."""
+_PAGE, _PARTS = 50, 25
+"""A page of memories, and in how many parts it is asked for where it is more than is read of one answer."""
 _NAMES = 5000
 _MESSAGE = 200
 
@@ -55,7 +55,8 @@ class PlainMemoryService:
     """A mcp-memory-service without a delta sync that could be trusted."""
 
     updates = deletes = pulls = True
-    most = 50
+    most = 1
+    """They go one after the other, and what was made private meanwhile is to be seen before each."""
     most_bytes = 1_000_000
 
     def __init__(self, remote: Remote, http: Http, device: str, *, verified: bool = False) -> None:
@@ -207,6 +208,21 @@ class PlainMemoryService:
                 return found, total, more
         raise Foreign(f"{self._http.name} lists its memories in a way that memdesk does not know")
 
+    def _page(self, page: int) -> tuple[list[Any], int, bool]:
+        """Return one page of memories as `_listed`, in parts where it is too long for one answer."""
+        try:
+            return self._listed(page, _PAGE)
+        except SyncError as error:
+            if type(error) is not SyncError:
+                raise
+        found: list[Any] = []
+        for part in range(_PARTS):
+            some, total, more = self._listed((page - 1) * _PARTS + part + 1, _PAGE // _PARTS)
+            found += some
+            if not more:
+                break
+        return found, total, more
+
     # What comes
 
     def pull(self, cursor: str, desk: Desk) -> Feed:
@@ -217,5 +233,5 @@ class PlainMemoryService:
             there, onward = self._names(walk.names, deleted=True)
             dead = set(there).difference(self._names(walk.names, deleted=False)[0])
             return walk.after_names(compared.gone(dead, self.note), onward)
-        found, total, more = self._listed(walk.page, _PAGE)
+        found, total, more = self._page(walk.page)
         return walk.after_page(compared.news(found), total, more=more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from memdesk.errors import SyncError
 from memdesk.remotes import MEMDESK, MEMORY_SERVICE, MEMORYOS
@@ -66,11 +67,17 @@ def probe(remote: Remote, key: str = "") -> Found:
 
 
 def _places(url: str) -> Iterator[str]:
-    """Yield the addresses at which MCP may be spoken: this one, and those below that are usual."""
+    """Yield the addresses at which MCP may be spoken: this one, and those below that are usual.
+
+    Each with a last slash and without: many servers only send on from one to the other.
+    """
+    bare = url.rstrip("/")
     yield url
-    if not url.rstrip("/").endswith(_MCP):
-        yield url.rstrip("/") + _MCP + "/"
-        yield url.rstrip("/") + _MCP
+    if urlsplit(bare).path:
+        yield bare if url != bare else bare + "/"
+    if not bare.endswith(_MCP):
+        yield bare + _MCP + "/"
+        yield bare + _MCP
 
 
 def _base(url: str) -> str:

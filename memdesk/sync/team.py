@@ -50,7 +50,7 @@ class Team:
 
     def _receipt(self, due: Due, told: object) -> Receipt:
         status = told.get("status") if isinstance(told, dict) else None
-        if not isinstance(told, dict) or told.get("id") != due.id or status not in _OUTCOMES:
+        if not isinstance(told, dict) or told.get("id") != due.id or str(status) not in _OUTCOMES:
             reason = f"{self._name} does not say what became of it"
             return Receipt(due.id, REFUSED, reason=reason)
         clock = None
@@ -58,7 +58,7 @@ class Team:
             with suppress(Invalid):  # then a pull may tell it
                 clock = clock_from(told.get("clock"))
         reason = f"{self._name} does not take it: {_reason(told.get('reason'))}"
-        return Receipt(due.id, _OUTCOMES[status], clock=clock, reason=reason)
+        return Receipt(due.id, _OUTCOMES[str(status)], clock=clock, reason=reason)
 
     def pull(self, cursor: str, desk: Desk) -> Feed:
         """Return the records that follow a cursor, in the order of the server's commits."""

@@ -19,6 +19,7 @@ MAX_URL = 2000
 _FIELD = "url"
 _VISIBLE = re.compile(r"[!-~]+")
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
+_PORT = re.compile(r"(?::[0-9]*)?")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _PORTS = {"http": 80, "https": 443}
 
@@ -62,6 +63,9 @@ def _parts(url: str) -> tuple[str, str, int, str]:
         raise Invalid(
             _FIELD, "holds a user name or password; the key is kept apart, so leave it out"
         )
+    shown = f"[{host}]" if ":" in host else host
+    if not _PORT.fullmatch(parts.netloc.lower().removeprefix(shown)):
+        raise Invalid(_FIELD, "has more than a host and a port before its path")
     if "?" in url or "#" in url:
         raise Invalid(_FIELD, "must end before any ? or #; the key is kept apart")
     path = "" if parts.path == "/" else parts.path
@@ -85,6 +89,11 @@ def is_loopback(host: str) -> bool:
     """Tell whether a host's name or address certainly stands for this computer."""
     address = _address(host)
     return host == "localhost" if address is None else address.is_loopback
+
+
+def is_secure(url: str) -> bool:
+    """Tell whether an address is spoken to by TLS."""
+    return _parts(url)[0] == "https"
 
 
 def host_of(url: str) -> str:
@@ -113,15 +122,25 @@ def check_fingerprint(fingerprint: str, url: str) -> str:
 def context(remote: Remote) -> ssl.SSLContext:
     """Return how a remote's certificate is looked at, before a byte of any request leaves.
 
-    Raises `Invalid` for a fingerprint that is none.
+    Raises `Invalid` for a fingerprint that is none, and `SyncError`.
     """
     if pinned := check_fingerprint(remote.fingerprint, remote.url):
         return _Pinned(pinned)
-    if _parts(remote.url)[0] == "https":
-        import httpx2
-
-        return httpx2.create_ssl_context()
+    if is_secure(remote.url):
+        return _trusting()
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # believes nobody, and is never asked
+
+
+def _trusting() -> ssl.SSLContext:
+    import httpx2
+
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as error:
+        raise SyncError(
+            f"the certificates to trust cannot be read ({error.strerror or type(error).__name__}); "
+            "correct SSL_CERT_FILE and SSL_CERT_DIR, or unset them"
+        ) from error
 
 
 class _Pinned(ssl.SSLContext):
@@ -177,5 +196,6 @@ def shown_fingerprint(url: str, *, timeout: float = 5.0) -> str:
             unbelieving.wrap_socket(line, server_hostname=host) as secured,
         ):
             return hashlib.sha256(secured.getpeercert(binary_form=True) or b"").hexdigest()
-    except OSError as error:
-        raise SyncError(f"{host} shows no certificate: {error.strerror or error}") from error
+    except (OSError, UnicodeError) as error:  # the latter for a name that no lookup takes
+        why = error.strerror if isinstance(error, OSError) else ""
+        raise SyncError(f"{host} shows no certificate: {why or error}") from error
