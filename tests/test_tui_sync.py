@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from textual.widgets import Footer, Static
 from tui import DEADLINE, NARROW, NOW, WIDE, Person, with_person
 
 from memdesk.errors import StoreError
-from memdesk.memory import LIVE, Draft, Edit, content_hash, new_id
+from memdesk.memory import LIVE, Draft, Edit, Source, content_hash, new_id
 from memdesk.remotes import (
     DELETE,
     MEMDESK,
@@ -35,7 +36,9 @@ from memdesk.service import Service
 from memdesk.service.border import Border
 from memdesk.sharing import clock_of, digest, record
 from memdesk.tui import remotes
+from memdesk.tui.forms import Written
 from memdesk.tui.glyphs import ASCII, Glyphs
+from memdesk.tui.preview import facts, place_line
 from memdesk.tui.standing import about, outcome, row, state
 from memdesk.tui.status import as_text, lines
 from memdesk.tui.sync import LONGEST, SyncScreen, parcel_row, payload_shown
@@ -46,10 +49,13 @@ if TYPE_CHECKING:
 
     from tui import Clock
 
+    from memdesk.memory import Memory
+
 SIZES = pytest.mark.parametrize("size", [NARROW, WIDE], ids=["narrow", "wide"])
 OFFLINE = "team cannot be reached: the connection was refused"
 TEAM = Remote("team", "https://team.example/mcp", MEMDESK, auto=True)
 OTHER = Remote("mothership", "https://mothership.example/mcp/", MEMORYOS, spaces=("work",))
+SECRET_HELD = "it may hold a secret; settle that in the Inbox"
 CANNOT = ("It cannot change or delete what it has.", "Nothing can be fetched from it.")
 
 
@@ -80,16 +86,17 @@ class Team:
 
     def _standing(self, border: Border, remote: Remote) -> Standing:
         waiting, held = len(self._waiting(border, remote.name)), int(remote.name in self.held)
-        known = Standing(remote, waiting=waiting, held=held, key="the keyring")
+        known = Standing(remote, waiting=waiting, held=held, key="keyring")
         return replace(known, **self.stands.get(remote.name, {}))
 
     def _waiting(self, border: Border, remote: str) -> list[Parcel]:
         shared = border.changes(0, "").shared
-        found = border.stored([id for id, _, audience in shared if remote in audience])
+        found = border.stored([id for id, _, _ in shared])
         parcels = []
         for id, memory in found.items():
-            if (remote, id) not in self.has:
-                way = PUT if memory.state == LIVE else DELETE
+            goes = remote in memory.audience
+            if goes != ((remote, id) in self.has):
+                way = PUT if goes and memory.state == LIVE else DELETE
                 told = json.dumps(record(memory), ensure_ascii=False)
                 parcels.append(Parcel(id, way, memory.title, told, len(told.encode())))
         return parcels
@@ -124,7 +131,7 @@ class Team:
             self.stands[name] = {"error": self.error}
             return Synced(name, held=held, error=self.error)
         ids = [each.id for each in self._waiting(border, name)]
-        self.has |= {(name, id) for id in ids}
+        self.has ^= {(name, id) for id in ids}
         self.stands[name] = {"synced_at": NOW}
         return Synced(name, pushed=len(ids), held=held)
 
@@ -221,6 +228,8 @@ def test_how_remotes_stand_in_a_few_words(
         ((Synced("team", error=OFFLINE),), "Team cannot be reached: the connection was refused"),
         ((Synced("team", pushed=1, error="no"),), "Pushed 1; no"),
         ((Synced("a", pushed=1), Synced("b", error="no")), "a: Pushed 1\nb: No"),
+        ((Synced("team", trashed=30),), "30 moved to the trash here"),
+        ((Synced("team", pulled=2, trashed=1),), "Fetched 2, 1 moved to the trash here"),
     ],
 )
 def test_what_came_of_an_exchange(told: tuple[Synced, ...], words: str) -> None:
@@ -234,10 +243,14 @@ def test_what_is_told_of_a_remote(clock: Clock) -> None:
     assert told.startswith("Not synced since 11:58: no\nTries again at 12:05.")
     assert "no key" in told
     assert "Does not try again" in about(standing(error="no")).plain
-    told = about(Standing(OTHER, cannot=CANNOT, key="a file")).plain
+    told = about(standing(key="keyring")).plain
+    assert told.startswith("Syncs by itself while the daemon runs.")
+    assert "key in the keyring" in told
+    assert "key in the store's folder, unencrypted" in about(standing(key="file")).plain
+    told = about(Standing(OTHER, cannot=CANNOT, key="a safe")).plain
     assert told.startswith("Syncs only when it is told to: s does that.")
     assert "memoryos at https://mothership.example/mcp/" in told
-    assert "Accepts work; its key: a file." in told
+    assert "Accepts work; its key: a safe." in told
     assert all(f"\n{each}\n" in told for each in CANNOT)
 
 
@@ -275,6 +288,14 @@ def test_the_lines_of_what_waits() -> None:
     assert parcel_row(Parcel("i", DELETE, "", "{}", 2)).plain.endswith("(erased)")
     assert parcel_row(Parcel("i", PUT, "Tea", "", 0, "why")).plain.split() == ["held", "Tea", "why"]
     assert parcel_row(Parcel("key", "pull", "", "", 0, "no")).plain.startswith("not taken")
+
+
+def test_a_secret_is_no_title() -> None:
+    """What is held as it may hold a secret is not shown in clear, not in part either."""
+    held = Parcel("i", PUT, "the token is ghp_0123", "", 0, SECRET_HELD)
+    shown = parcel_row(held).plain
+    assert "ghp_" not in shown
+    assert "(hidden: may hold a secret)" in shown
 
 
 # On the main screen
@@ -363,6 +384,20 @@ def test_the_palette_has_sync(desk: Service) -> None:
     with_person(desk, scene)
 
 
+def test_the_palette_finds_sync_by_what_it_does(desk: Service) -> None:
+    """The word remote stands in no name, but in what the actions say they do."""
+
+    async def scene(person: Person) -> None:
+        await person.press("ctrl+p")
+        await person.type("remote")
+        await person.until(
+            lambda: all(each in person.text for each in ("Sync now", "Sync…", "Share"))
+        )
+        assert "Copy as JSON" not in person.text
+
+    with_person(desk, scene)
+
+
 def test_share_with_the_one_remote(desk: Service) -> None:
     """One key lets a memory go there, and no longer; u takes it back."""
 
@@ -401,10 +436,166 @@ def test_share_with_names(desk: Service, team: Team) -> None:
         assert desk.get([memory.id])[0].audience == ("mothership",)
         assert not any("no remote" in toast for toast in person.toasts)
         await person.press("S", *"x", "enter")
-        assert desk.get([memory.id])[0].audience == ("mothershipx",)
-        assert person.toasts[-1] == (
-            "“mothershipx” is no remote; add it: memdesk sync add mothershipx URL"
+        assert desk.get([memory.id])[0].audience == ("mothership",)
+        wrong = "“mothershipx” is no remote; add it: memdesk sync add mothershipx URL"
+        assert person.toasts[-1] == wrong
+        assert wrong in str(person.app.screen.query_one("#about", Static).content)
+        await person.press("backspace", *" team", "enter")  # the dialog is open still
+        assert desk.get([memory.id])[0].audience == ("mothership", "team")
+        assert person.app.screen is person.main
+
+    with_person(desk, scene)
+
+
+# What is taken out of a remote is deleted there
+
+EVERYBODY = "team deletes it for everybody with the next exchange; press u to take that back"
+
+
+def from_team(service: Service, text: str) -> str:
+    """Have a memory that somebody else wrote come from the team; return its id."""
+    (id,) = shared(service, "theirs", audience=())
+    (like,) = service.get([id])
+    told = replace(
+        like,
+        id=new_id(),
+        text=text,
+        content_hash=content_hash(text),
+        source=Source("ana", "remote"),
+        clock_ms=like.clock_ms + 1,
+        device="another",
+    )
+    service.purge(service.forget([id]).done)
+    (came,) = Border(service._core).absorb([Arrival(told)], "team", new_id())
+    assert came.outcome == "stored"
+    return told.id
+
+
+def test_what_the_team_has_is_deleted_there(desk: Service, team: Team) -> None:
+    """The toasts say what a remote does, and after u what is so again; of what never went, nothing."""
+
+    async def scene(person: Person) -> None:
+        (memory,) = person.main.chosen
+        await person.until(lambda: person.main.standings)
+        await person.press("S")
+        await person.press("S")
+        assert person.toasts[-1] == "It goes to team no longer\nPress u to undo."
+        await person.press("u")
+        assert person.toasts[-1] == "It goes to team again"
+        await person.press("s")
+        await person.until(lambda: ("team", memory.id) in team.has)
+        await person.press("S")
+        assert person.toasts[-1] == EVERYBODY
+        await person.press("u")
+        await person.press("u")
+        assert person.toasts[-2:] == ["It goes to team again", "It goes to team no longer"]
+
+    with_person(desk, scene)
+
+
+def test_another_remote_that_cannot_delete(desk: Service, team: Team) -> None:
+    """Of one that keeps what it was sent it is not said that it deletes, and nothing is asked."""
+    team.known = {OTHER.name: OTHER}
+    team.stands[OTHER.name] = {"cannot": CANNOT}
+
+    async def scene(person: Person) -> None:
+        await person.until(lambda: person.main.standings)
+        await person.press("S")
+        await person.press("s")
+        await person.until(lambda: team.has)
+        await person.press("S")
+        assert person.toasts[-1].startswith(
+            "It goes to mothership no longer; what was sent stays there\n"
         )
+
+    with_person(desk, scene)
+
+
+async def take_out(person: Person, key: str) -> None:
+    """Take what is under the cursor out of the team, up to the question."""
+    if key in "Sx":
+        await person.press(key)
+    elif key == "dialog":
+        await person.press("S", "ctrl+u", "enter")
+    else:
+        await person.press("e")
+        await person.until(lambda: person.app.screen.query("#line-audience"))
+        person.app.screen.query_one("#line-audience").focus()
+        await person.press("ctrl+u", "ctrl+s")
+    await person.shows("Delete it at team for everybody?")
+    assert "Somebody else wrote it. It stays here." in person.text
+
+
+@pytest.mark.parametrize("key", ["S", "x", "dialog", "editor"])
+def test_what_another_wrote_is_asked_about(desk: Service, team: Team, key: str) -> None:
+    """Before it is deleted for everybody a person is asked; escape and enter keep it, wherever that is."""
+    id = from_team(desk, "Ana likes tea")
+    desk.revise(id, Edit(pinned=True))
+    team.known[OTHER.name] = OTHER
+    if key == "S":
+        del team.known[OTHER.name]
+
+    async def scene(person: Person) -> None:
+        await person.go("pinned:")
+        await person.until(lambda: person.lines == ["Ana likes tea"])
+        await person.until(lambda: person.main.standings)
+        if key == "x":
+            screen = await open_screen(person)
+            await person.until(lambda: screen.parcel)
+        for safe in ("escape", "enter"):
+            await take_out(person, key)
+            await person.press(safe)
+            assert desk.get([id])[0].audience == ("team",)
+            if key == "editor":
+                await person.shows("nothing is saved yet")
+                await person.press("escape")
+                await person.press("d")
+                await person.until(lambda: person.app.screen is person.main)
+        team.has.add(("team", id))
+        if key == "x":
+            team.has.clear()
+        await take_out(person, key)
+        await person.press("y")
+        await person.until(lambda: desk.get([id])[0].audience == ())
+        await person.settle()
+        if key in ("S", "dialog"):
+            assert person.toasts[-1] == EVERYBODY
+
+    with_person(desk, scene)
+
+
+def test_several_are_taken_out_at_once(desk: Service, team: Team) -> None:
+    """How many others' memories that deletes is asked, and u brings all of them back."""
+    ids = [from_team(desk, "Ana likes tea"), from_team(desk, "Ben likes coffee")]
+    team.has |= {("team", id) for id in ids}
+
+    async def scene(person: Person) -> None:
+        await person.look_for("likes")
+        await person.until(lambda: len(person.lines) >= 2)
+        await person.press("down", "g")
+        person.main.lines.mark([row for row in person.main.lines.rows if row in ids])
+        await person.press("S", "ctrl+u", "enter")
+        await person.shows("Delete 2 memories at team for everybody?")
+        await person.press("y")
+        await person.until(lambda: all(each.audience == () for each in desk.get(ids)))
+        await person.settle()
+        assert person.toasts[-1] == EVERYBODY.replace(" it ", " them ")
+        await person.press("u")
+        assert person.toasts[-1] == "They go to team again"
+        assert all(each.audience == ("team",) for each in desk.get(ids))
+
+    with_person(desk, scene)
+
+
+def test_names_before_there_is_a_remote(desk: Service, team: Team) -> None:
+    """Without any remote nothing can be mistaken: the name is kept, and told."""
+    team.known.clear()
+
+    async def scene(person: Person) -> None:
+        (memory,) = person.main.chosen
+        await person.press("S", *"team", "enter")
+        await person.until(lambda: desk.get([memory.id])[0].audience == ("team",))
+        await person.until(lambda: any("“team” is no remote" in each for each in person.toasts))
 
     with_person(desk, scene)
 
@@ -447,9 +638,7 @@ def test_the_sync_screen(desk: Service, team: Team, size: tuple[int, int]) -> No
         },
         "mothership": {"synced_at": NOW - timedelta(minutes=2), "cannot": CANNOT},
     }
-    team.held["team"] = Parcel(
-        "i", PUT, "Staging: [b]token", "", 0, "it may hold a secret; settle that in the Inbox"
-    )
+    team.held["team"] = Parcel("i", PUT, "Staging: [b]token", "", 0, SECRET_HELD)
     ids = shared(desk, "The team meets on Mondays", "The team eats on Fridays")
     desk.forget([ids[1]])
 
@@ -469,8 +658,32 @@ def test_the_sync_screen(desk: Service, team: Team, size: tuple[int, int]) -> No
         await person.until(lambda: screen.remote == "mothership" and screen._outbox is not None)
         await person.shows("Nothing waits for mothership.")
         assert "Nothing can be fetched from it." in " ".join(person.text.split())
+        assert "What waits for mothership" in person.text
 
     with_person(desk, scene, size)
+
+
+def test_all_that_is_told_of_a_remote_can_be_read(desk: Service, team: Team) -> None:
+    """In a small window it is scrolled with the keys that scroll what leaves, on the remotes."""
+    team.known[OTHER.name] = OTHER
+    cannot = tuple(f"It cannot do {n}." for n in range(7))
+    team.stands["team"] = {"cannot": cannot}
+    shared(desk, *(f"The team meets {'often ' * 200}{n}" for n in range(2)))
+
+    async def scene(person: Person) -> None:
+        screen = await open_screen(person)
+        await person.shows(cannot[0])
+        assert "key in the keyring" not in person.text
+        await person.press("J", "J", "J", "J")
+        assert "key in the keyring" in person.text
+        screen._look()
+        await person.settle()
+        assert "key in the keyring" in person.text
+        await person.press("K", "K", "K", "K", "enter", "J")
+        assert cannot[0] in person.text
+        assert '{"id"' not in person.text
+
+    with_person(desk, scene)
 
 
 def test_the_payload_is_what_leaves(desk: Service) -> None:
@@ -669,8 +882,8 @@ def test_a_bug_report_names_no_remote() -> None:
     assert "Sync:         not set up\n" in as_text(status())
 
 
-def test_a_conflict_in_the_inbox(desk: Service) -> None:
-    """It tells that both sides had changed, and h leads to the text that lost; a settles it."""
+def conflict(desk: Service) -> tuple[str, Memory]:
+    """Have a memory changed here and at the team, there later; return its id, and mine."""
     (id,) = shared(desk, "The team meets on Mondays")
     (first,) = desk.get([id])
     mine = desk.revise(id, Edit(text="The team meets on Tuesdays"))
@@ -683,6 +896,12 @@ def test_a_conflict_in_the_inbox(desk: Service) -> None:
     base = Base(clock_of(first), digest(first))
     told = Border(desk._core).absorb([Arrival(theirs, base)], "team", new_id())
     assert told[0].conflict
+    return id, mine
+
+
+def test_a_conflict_in_the_inbox(desk: Service) -> None:
+    """It tells that both sides had changed, and h leads to the text that lost; a settles it."""
+    id, mine = conflict(desk)
 
     async def scene(person: Person) -> None:
         await person.go("inbox:")
@@ -691,6 +910,7 @@ def test_a_conflict_in_the_inbox(desk: Service) -> None:
         await person.shows("Conflict: had changed here and elsewhere")
         shown = str(person.main.pane.query_one("#why", Static).content)
         assert "a all right · h the other one, in its history · e edit · d to trash" in shown
+        assert "h Other text" in person.footer
         await person.press("h")
         assert "sync:team" in person.text
         await person.press("j")
@@ -702,3 +922,43 @@ def test_a_conflict_in_the_inbox(desk: Service) -> None:
         await person.until(lambda: person.lines == [])
 
     with_person(desk, scene, WIDE)
+
+
+def test_a_conflict_in_a_small_window(desk: Service) -> None:
+    """Why it is there and its keys come first, so nothing has to be scrolled to."""
+    conflict(desk)
+
+    async def scene(person: Person) -> None:
+        await person.go("inbox:")
+        await person.shows("Conflict: had changed here and elsewhere")
+        assert "h the other one, in its history" in " ".join(person.text.split())
+        assert "h Other text" in person.footer
+        await person.press("f", "home", "enter")
+        await person.settle()
+        assert "Other text" not in person.footer
+        assert person.main.pane.children[-1].id == "why"
+
+    with_person(desk, scene)
+
+
+@pytest.mark.parametrize(("year", "offset"), [(1, 600), (1, -600), (9999, 600), (9999, -600)])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
+def test_times_at_the_ends_of_the_calendar(
+    desk: Service, monkeypatch: pytest.MonkeyPatch, year: int, offset: int, zone: str
+) -> None:
+    """A memory from a remote may have any time; it is shown and can be edited."""
+    at = (
+        datetime(year, 1, 1, tzinfo=UTC)
+        if year == 1
+        else datetime(year, 12, 31, 23, 59, tzinfo=UTC)
+    )
+    id = from_team(desk, "As old as time")
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    (memory,) = desk.get([id])
+    told = replace(memory, created_at=at, happened_at=at, expires_at=at, updated_at=at)
+    for precision in ("day", "second"):
+        shown = facts(replace(told, happened_precision=precision, utc_offset_min=offset))
+        assert "written " in shown.plain
+    assert Written.of(told).expires
+    assert place_line(told)

@@ -20,6 +20,7 @@ from memdesk.tui.glyphs import glyphs
 from memdesk.tui.keymap import checked
 from memdesk.tui.keys import APP_KEYS
 from memdesk.tui.main import MainScreen
+from memdesk.tui.palette import ActionCommands
 from memdesk.tui.places import PlaceCommands
 from memdesk.tui.plain import plain
 from memdesk.tui.typeahead import TypeAhead
@@ -52,7 +53,7 @@ class MemdeskApp(App[None]):
 
     TITLE = "memdesk"
     CSS_PATH = "memdesk.tcss"
-    COMMANDS: ClassVar = App.COMMANDS | {PlaceCommands}
+    COMMANDS: ClassVar = {ActionCommands, PlaceCommands}
     BINDINGS: ClassVar[list[BindingType]] = [*APP_KEYS]
     NOTIFICATION_TIMEOUT = TOAST_SECONDS
 

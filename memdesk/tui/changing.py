@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from memdesk.errors import MemdeskError
-from memdesk.memory import LIVE, Edit
+from memdesk.errors import Invalid, MemdeskError
+from memdesk.memory import CONFLICT, LIVE, Edit
 from memdesk.tui.confirm import Confirm
 from memdesk.tui.external import edit_outside
 from memdesk.tui.forms import Written
@@ -33,6 +33,12 @@ class Changing(Remotes):
         """Whether the concern under the cursor is about two memories of which one may go."""
         row = self.lines.current
         return bool(row and row.concern and row.concern.other and not self.former)
+
+    @property
+    def in_conflict(self) -> bool:
+        """Whether the concern under the cursor is that it had changed here and at a remote."""
+        row = self.lines.current
+        return bool(row and row.concern and row.concern.kind == CONFLICT)
 
     @property
     def former(self) -> Memory | None:
@@ -104,6 +110,10 @@ class Changing(Remotes):
 
     async def _revise(self, before: Memory, written: Written, base: int) -> None:
         edit = written.edit(before)
+        if edit.audience is not None and not await self.may_leave([before], edit.audience):
+            raise Invalid(
+                "goes to", "left as it was, so nothing is saved yet; write it there again"
+            )
         if edit != Edit():
             await self.write(
                 lambda service, change: service.revise(before.id, edit, base=base, change=change)

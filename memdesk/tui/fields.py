@@ -12,14 +12,15 @@ from memdesk.tui.completion import line_of, names_of
 from memdesk.tui.confirm import Confirm
 from memdesk.tui.forms import moment_words
 from memdesk.tui.plain import one_line
-from memdesk.tui.remotes import Remotes
+from memdesk.tui.remotes import Remotes, again_words, deleted_by, no_remote
 from memdesk.tui.writes import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memdesk.answers import Overview
+    from memdesk.answers import Changed, Overview
     from memdesk.memory import Memory
+    from memdesk.service import Service
     from memdesk.tui.places import Place
 
 _TITLE = 40
@@ -77,9 +78,11 @@ class Fields(Remotes):
         """Change which remotes it may go to: one memory, where there is one remote, without asking."""
         names, memories = self.known("remotes"), self.chosen
         if len(names) == len(memories) == 1:
-            self.begin(self.share(memories[0].id, names[0]))
+            memory = memories[0]
+            asks = names[0] in memory.audience and memory.source.trust == "remote"
+            self.begin(self.share(memory.id, names[0]), opens=asks)
         else:
-            about = "Names of remotes; none is private."
+            about = "Names of remotes; none is private. A remote deletes what goes there no longer."
             self._field("Remotes", "remotes", "audience", about)
 
     def action_expiry(self) -> None:
@@ -100,13 +103,48 @@ class Fields(Remotes):
         several = field == "audience"
         told = await self._asked(title, shown, suggested, about, several=several)
         while told is not None and told != shown:
-            wanted = names_of(told) if several else told.strip()
+            wanted = told.strip()
             try:
-                await self._change(memories, Edit(**{field: wanted}))  # type: ignore[arg-type]
-                await self.warn_of(wanted if several else ())
+                if several:
+                    await self._address(memories, names_of(told))
+                else:
+                    await self._change(memories, Edit(**{field: wanted}))  # type: ignore[arg-type]
                 break
             except Invalid as error:  # what was typed stays, to be put right
                 told = await self._asked(title, told, suggested, str(error), several=several)
+
+    async def _address(self, memories: Sequence[Memory], audience: tuple[str, ...]) -> None:
+        """Let memories go to these remotes alone; raises `Invalid` for a new name that is none.
+
+        Before there is any remote, a name may be given ahead.
+        """
+        known = {name for memory in memories for name in memory.audience}
+        new = [name for name in audience if name not in known]
+        await self.warn_of(new)
+        remotes = self.known("remotes")
+        if remotes and (wrong := [name for name in new if name not in remotes]):
+            raise Invalid("remotes", no_remote(wrong[0]))
+        if await self.may_leave(memories, audience):
+            left = tuple(sorted(known - set(audience)))
+            await self._readdress([memory.id for memory in memories], audience, left)
+
+    async def _readdress(
+        self, ids: list[str], audience: tuple[str, ...], left: tuple[str, ...]
+    ) -> None:
+        deleted: list[str] = []
+
+        def readdress(service: Service, change: str) -> Changed:
+            done = service.revise_many(ids, Edit(audience=audience), change=change)
+            deleted[:] = deleted_by(service, left, ids)
+            return done
+
+        def words(done: Changed) -> str:
+            if left:
+                return self.left_words(left, deleted, len(ids))
+            return f"Changed {counted(len(done.done))}" if len(ids) > 1 else ""
+
+        undone = again_words(left, len(ids)) if left else ""
+        await self.write(readdress, words, undone=undone)
 
     async def _asked(
         self, title: str, value: str, suggested: str, about: str = "", *, several: bool = False

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from memdesk.memory import PERSONAL, Draft, Edit, Memory
+from memdesk.moment import wall_clock
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -72,4 +73,4 @@ def _other(was: T, now: T) -> T | None:
 
 def moment_words(moment: datetime | None) -> str:
     """Return a moment as a person would type it, in local time; empty for none."""
-    return moment.astimezone().strftime("%Y-%m-%dT%H:%M") if moment else ""
+    return f"{wall_clock(moment):%Y-%m-%dT%H:%M}" if moment else ""

@@ -49,6 +49,7 @@ SEARCH_KEYS = (
 LIST_KEYS = (
     _key("open", "enter", "screen.open", "Open", "Read the memory", show=True),
     _key("keep", "a", "screen.keep", "OK", "Settle it: all stays as it is", show=True),
+    _key("other_text", "h", "screen.other_text", "Other text", "The text that lost in a conflict, in its history", show=True),
     _key("merge", "m", "screen.merge", "Merge", "Make two memories one: those marked, or the pair", show=True),
     _key("drop_other", "x", "screen.drop_other", "Drop 2nd", "Move the second of the pair to the trash", show=True),
     _key("restore", "r", "screen.restore", "Restore", "Bring back from the trash", show=True),
@@ -145,13 +146,13 @@ SYNC_KEYS = (
     _key("sync_one", "s", "screen.sync", "Sync", "Exchange with this remote", show=True),
     _key("push", "p", "screen.push", "Push", "Send what waits for it, and fetch nothing", show=True),
     _key("retry_held", "r", "screen.retry", "Retry held", "Let what is held go with the next exchange", show=True),
-    _key("unshare", "x", "screen.unshare", "Unshare", "The memory goes there no longer; u takes that back", show=True),
+    _key("unshare", "x", "screen.unshare", "Unshare", "Take the memory out of that remote: it is deleted there for everybody; u takes that back", show=True),
     _key("sync_undo", "u", "screen.undo", "Undo", "Take back the last change made here", show=True),
     _key("copy_payload", "y", "screen.copy", "Copy", "Copy exactly what leaves"),
     _key("sync_down", "j", "screen.move(1)", "Down", "One down"),
     _key("sync_up", "k", "screen.move(-1)", "Up", "One up"),
-    _key("payload_down", "J", "screen.scroll(1)", "Scroll down", "Scroll what leaves down"),
-    _key("payload_up", "K", "screen.scroll(-1)", "Scroll up", "Scroll what leaves up"),
+    _key("payload_down", "J", "screen.scroll(1)", "Scroll down", "Scroll what leaves down; on the remotes, what is told of one"),
+    _key("payload_up", "K", "screen.scroll(-1)", "Scroll up", "Scroll what leaves up; on the remotes, what is told of one"),
     _key("sync_close", "escape,W", "screen.leave", "Close", "Back to the desk", show=True),
 )
 # fmt: on

@@ -261,6 +261,7 @@ class MainScreen(Changing, Fields, Showing):
             "new": lambda: not (self.in_trash or self.in_inbox or self.shut),
             "undo": lambda: bool(self.changes),
             "keep": lambda: self.in_inbox,
+            "other_text": lambda: self.in_conflict,
             "drop_other": lambda: self.in_pair,
             "merge": lambda: self.in_pair or len(self.lines.marked) == 2,  # noqa: PLR2004
             "restore": lambda: self.in_trash or self.former is not None,

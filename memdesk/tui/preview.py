@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from memdesk.memory import LIVE, PERSONAL, now
-from memdesk.moment import age, happened_words
+from memdesk.moment import age, happened_words, wall_clock
 from memdesk.tui.keys import LIST_KEYS, MEMORY_KEYS
 from memdesk.tui.plain import content, flat, one_line, plain
 
@@ -118,10 +118,20 @@ class MemoryPane(VerticalScroll):
             await self._show_text(memory)
         self.query_one("#facts", Static).update(facts(memory) if memory else "")
         reasons = _reasons(row, why=why) if row else Content("")
-        self.query_one("#why", Static).update(reasons)
-        self.query_one("#why").display = bool(reasons.plain)
+        self._show_why(reasons, first=concern is not None)
         self.border_subtitle = place_line(memory) if memory else ""
         self.scroll_home(animate=False)
+
+    def _show_why(self, reasons: Content, *, first: bool) -> None:
+        """Show why a line is there: what is to be settled before the text, else after it."""
+        why = self.query_one("#why", Static)
+        why.update(reasons)
+        why.display = bool(reasons.plain)
+        self.set_class(first, "-concern")
+        if first:
+            self.move_child(why, before=0)
+        elif self.children[-1] is not why:
+            self.move_child(why, after=self.query_one("#facts"))
 
     async def _pair(self, concern: Concern | None) -> bool:
         """Show two memories beside each other where a concern is about two; False where it is not."""
@@ -226,7 +236,7 @@ def passage_of(hit: Hit) -> Content:
 
 
 def _time(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+    return f"{wall_clock(moment):%Y-%m-%d %H:%M}"
 
 
 def _nth(place: int) -> str:

@@ -6,24 +6,30 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from memdesk.errors import MemdeskError, SyncError
+from memdesk.errors import Invalid, MemdeskError, SyncError
 from memdesk.memory import Edit
+from memdesk.remotes import DELETE, MEMORYOS
+from memdesk.tui.confirm import Confirm
 from memdesk.tui.dialog import Dialog
 from memdesk.tui.latest import Latest
 from memdesk.tui.places import Place
 from memdesk.tui.plain import one_line
 from memdesk.tui.standing import NO_REMOTE, outcome, state
-from memdesk.tui.writes import Writes, counted
+from memdesk.tui.writes import UNDO_HINT, Writes, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from memdesk.memory import Memory
     from memdesk.remotes import Outbox, Standing
+    from memdesk.service import Service
 
 EVERY = 10.0
 """Seconds from one look at the remotes to the next: others sync, and what waits is looked up in the store."""
 REST = 1.0
 """Seconds after a change before they are looked at: more of them may follow."""
+_MOST = 500
+"""What waits for a remote, as far as it is searched for a memory."""
 
 
 class Remotes(Writes):
@@ -164,22 +170,67 @@ class Remotes(Writes):
         (memory,) = await self.memories([id])
         if remote in memory.audience:
             await self.unshare(id, remote)
-        else:
-            words = f"It goes to {remote} with the next exchange"
-            await self._address(id, (*memory.audience, remote), memory.seq, words)
+            return
+        edit = Edit(audience=(*memory.audience, remote))
+        await self.write(
+            lambda service, change: service.revise(id, edit, base=memory.seq, change=change),
+            lambda _: f"It goes to {remote} with the next exchange{UNDO_HINT}",
+            undone=f"It goes to {remote} no longer",
+        )
 
     async def unshare(self, id: str, remote: str) -> None:
-        """Let a memory go to a remote no longer."""
+        """Let a memory go to a remote no longer, which deletes it there; asks where it is another's."""
         (memory,) = await self.memories([id])
         audience = tuple(each for each in memory.audience if each != remote)
-        await self._address(id, audience, memory.seq, f"It goes to {remote} no longer")
+        if remote not in memory.audience or not await self.may_leave([memory], audience):
+            return
 
-    async def _address(self, id: str, audience: tuple[str, ...], base: int, words: str) -> None:
-        edit = Edit(audience=audience)
+        def take_out(service: Service, change: str) -> tuple[str, ...]:
+            service.revise(id, Edit(audience=audience), base=memory.seq, change=change)
+            return deleted_by(service, (remote,), (id,))
+
         await self.write(
-            lambda service, change: service.revise(id, edit, base=base, change=change),
-            lambda _: words,
+            take_out,
+            lambda deleted: self.left_words((remote,), deleted, 1),
+            undone=again_words((remote,), 1),
         )
+
+    async def may_leave(self, memories: Sequence[Memory], audience: Sequence[str]) -> bool:
+        """Return whether memories may go to no other remotes than these.
+
+        Asks where that deletes for everybody what somebody else has written.
+        """
+        theirs = [each for each in memories if each.source.trust == "remote"]
+        left = {name: None for each in theirs for name in each.audience if name not in audience}
+        names = [one_line(name) for name in left if self._can_delete(name)]
+        if not names:
+            return True
+        many = sum(1 for each in theirs if set(each.audience) - set(audience))
+        what, stays = ("it", "It stays") if many == 1 else (counted(many), "They stay")
+        question = Confirm(
+            "Delete for everybody",
+            f"Delete {what} at {', '.join(names)} for everybody?",
+            f"Somebody else wrote {'it' if many == 1 else 'them'}. {stays} here.",
+            "Delete there",
+            "Keep",
+        )
+        answer = await self.desk_app.answer_of(question)
+        return answer is True
+
+    def _can_delete(self, name: str) -> bool:
+        return not any(
+            each.remote.name == name and each.remote.kind == MEMORYOS for each in self.standings
+        )
+
+    def left_words(self, left: Sequence[str], deleted: Sequence[str], many: int) -> str:
+        """Return what came of taking memories out of remotes, of which some delete them."""
+        if deleted:
+            verb, what = "deletes" if len(deleted) == 1 else "delete", "it" if many == 1 else "them"
+            told = f"{', '.join(deleted)} {verb} {what} for everybody with the next exchange"
+            return f"{told}; press u to take that back"
+        whom, able = ", ".join(left), all(self._can_delete(name) for name in left)
+        kept = "" if able else "; what was sent stays there"
+        return f"{'It goes' if many == 1 else 'They go'} to {whom} no longer{kept}{UNDO_HINT}"
 
     async def undo_last(self) -> None:
         """Take back the last change that was made here, and wait until that is done."""
@@ -193,5 +244,33 @@ class Remotes(Writes):
                 await self.ask_remotes()
         for name in audience:
             if name not in self.known("remotes"):
-                words = f"“{name}” is no remote; add it: memdesk sync add {name} URL"
-                self.app.notify(one_line(words), severity="warning", markup=False)
+                self.app.notify(no_remote(name), severity="warning", markup=False)
+
+
+def no_remote(name: str) -> str:
+    """Return the sentence that a name is none of a remote."""
+    return one_line(f"“{name}” is no remote; add it: memdesk sync add {name} URL")
+
+
+def deleted_by(service: Service, remotes: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
+    """Return which remotes delete memories with the next exchange; those were taken out just now."""
+    return tuple(remote for remote in remotes if _deletes(service, remote, ids))
+
+
+def _deletes(service: Service, remote: str, ids: Sequence[str]) -> bool:
+    try:
+        standings = service.remotes()
+        if any(each.remote.name == remote and each.remote.kind == MEMORYOS for each in standings):
+            return False
+        waiting = service.outbox(remote, limit=_MOST)
+    except Invalid:  # it is no remote
+        return False
+    except MemdeskError:  # the change itself is done; what may come of it is told rather than not
+        return True
+    there = any(each.id in ids and each.way == DELETE for each in waiting.parcels)
+    return there or waiting.total > len(waiting.parcels)
+
+
+def again_words(left: Sequence[str], many: int) -> str:
+    """Return what is so again once it is undone that memories were taken out of remotes."""
+    return f"{'It goes' if many == 1 else 'They go'} to {', '.join(left)} again"

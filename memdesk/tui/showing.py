@@ -74,6 +74,10 @@ class Showing(Writes):
         if row := self.lines.current:
             self.desk_app.do(self._history(row.memory.id), opens=True)
 
+    def action_other_text(self) -> None:
+        """Show the text that lost in a conflict: it is in the memory's history."""
+        self.action_history()
+
     async def _history(self, id: str) -> None:
         revisions = await self.ask(lambda service: service.history(id))
         from memdesk.tui.history import History

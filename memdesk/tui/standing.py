@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NO_REMOTE = "No remote yet: memdesk sync add NAME URL"
 NEVER = "not synced yet"
+_KEYS = {"keyring": "key in the keyring", "file": "key in the store's folder, unencrypted"}
 
 
 def state(standings: Sequence[Standing], signs: Glyphs) -> str:
@@ -92,6 +93,8 @@ def _trouble(standing: Standing) -> Iterator[tuple[str, str]]:
         yield "Does not try again by itself: s does.", ""
     elif not standing.remote.auto:
         yield "Syncs only when it is told to: s does that.", ""
+    else:
+        yield "Syncs by itself while the daemon runs.", ""
 
 
 def _facts(standing: Standing) -> Iterator[tuple[str, str]]:
@@ -106,7 +109,8 @@ def _facts(standing: Standing) -> Iterator[tuple[str, str]]:
 
 
 def _key(standing: Standing) -> str:
-    return f"its key: {standing.key}" if standing.key else "no key"
+    key = standing.key
+    return _KEYS.get(key, f"its key: {key}" if key else "no key")
 
 
 def outcome(told: Sequence[Synced]) -> str:
@@ -121,6 +125,7 @@ def _came(each: Synced) -> str:
         (f"pushed {each.pushed:,}", each.pushed),
         (f"deleted {each.deleted:,} there", each.deleted),
         (f"fetched {each.pulled:,}", each.pulled),
+        (f"{each.trashed:,} moved to the trash here", each.trashed),
     )
     done = ", ".join(words for words, many in counts if many)
     words = done or ("" if each.error else "nothing new")

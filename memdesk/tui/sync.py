@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.cells import set_cell_size
 from textual.containers import Container, Vertical, VerticalScroll
@@ -38,6 +38,8 @@ LONGEST = 20_000
 """Characters of a payload that are laid out: a megabyte would take seconds."""
 _WAY = 10
 _NOTHING = "Nothing leaves this machine.\n\n"
+_SECRET, _HIDDEN = "secret", "(hidden: may hold a secret)"
+"""What the reason says where something is held as it may hold one, and what is shown of it then."""
 _UNPRINTED = "\n"
 """What a payload may hold that is not printable and yet shown as it is."""
 
@@ -47,6 +49,8 @@ def parcel_row(parcel: Parcel) -> Content:
     size = size_words(parcel.size) if parcel.size else ""
     lead = f"{set_cell_size(_way(parcel), _WAY)}{size:>9}  "
     title = one_line(parcel.title) or ("(erased)" if parcel.way == DELETE else parcel.id)
+    if _SECRET in parcel.held:
+        title = _HIDDEN
     held = (f"  {one_line(parcel.held)}", "dim") if parcel.held else ""
     return Content.assemble((lead, "dim"), content(one_line(title)), held)
 
@@ -91,6 +95,7 @@ class SyncScreen(Dialog[str]):
         self._standings: tuple[Standing, ...] = ()
         self._outbox: Outbox | None = None
         self._asked = False
+        self._told_of = ""
         self._many = FEW
         self._looking = Latest[str](self._renew, rest=lambda: 0)
 
@@ -185,6 +190,11 @@ class SyncScreen(Dialog[str]):
             self._names.highlighted = names.index(chosen) if chosen in names else None
         told = about(self.standing) if self.standing else Content("")
         self.query_one("#about", Static).update(told)
+        if chosen != self._told_of:
+            self.query_one("#about-box", VerticalScroll).scroll_home(animate=False)
+            self._told_of = chosen
+        waiting = self.query_one("#waiting", Vertical)
+        waiting.border_title = cast("str", content(f"What waits for {one_line(chosen)}"))
 
     def _show_parcels(self, outbox: Outbox | None) -> None:
         """Show what waits; the cursor stays on its memory, or near the place where that was."""
@@ -258,8 +268,8 @@ class SyncScreen(Dialog[str]):
             "copy": bool(parcel and parcel.payload),
         }[action]
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        self.desk.do(self._done(work))
+    def _do(self, work: Coroutine[Any, Any, None], *, opens: bool = False) -> None:
+        self.desk.do(self._done(work), opens=opens)
 
     async def _done(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -284,7 +294,7 @@ class SyncScreen(Dialog[str]):
     def action_unshare(self) -> None:
         """Let the chosen memory go there no longer."""
         if self.parcel:
-            self._do(self._main.unshare(self.parcel.id, self.remote))
+            self._do(self._main.unshare(self.parcel.id, self.remote), opens=True)
 
     def action_undo(self) -> None:
         """Take back the last change."""
@@ -312,8 +322,10 @@ class SyncScreen(Dialog[str]):
             lines.highlighted = min(max(0, lines.highlighted + by), lines.option_count - 1)
 
     def action_scroll(self, by: int) -> None:
-        """Scroll what leaves."""
-        box = self.query_one("#payload-box", VerticalScroll)
+        """Scroll what leaves, or what is told of a remote where that is longer than its place."""
+        box = self.query_one("#about-box", VerticalScroll)
+        told = self._names.has_focus and box.max_scroll_y > 0
+        box = box if told else self.query_one("#payload-box", VerticalScroll)
         box.scroll_relative(y=by * max(1, box.size.height // 2), animate=False)
 
     def action_leave(self) -> None:

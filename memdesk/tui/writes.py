@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 KINDS = ("note", "fact", "preference", "decision", "event", "task", "reference")
+UNDO_HINT = "\nPress u to undo."
+_UNDONE = "Undone."
 _SLOW = 0.5
 """Seconds after which a write is said to wait."""
 
@@ -29,13 +31,18 @@ def counted(many: int) -> str:
     return "1 memory" if many == 1 else f"{many:,} memories"
 
 
+def _undone(done: str) -> str:
+    return f"Undone: {done[0].lower()}{done[1:]}" if done else _UNDONE
+
+
 class Writes(View):
     """The main screen as far as it writes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.changes: list[tuple[str, str]] = []
-        """What was done here and can be taken back: (change, what it was), the last one last."""
+        """What was done here and can be taken back: (change, what is said then), the last one last."""
+        self._undoing = asyncio.Lock()
 
     @property
     def chosen(self) -> list[Memory]:
@@ -70,12 +77,14 @@ class Writes(View):
         done: Callable[[T], str] | None = None,
         *,
         at: Callable[[T], str] | None = None,
+        undone: str = "",
         in_parts: bool = False,
     ) -> T:
         """Return what a verb answers that is given the id of a change, and keep that for undo.
 
         `done` tells from the answer what was done, for a toast that offers to take it back; `at`
-        which memory the cursor is to go to. A verb that works `in_parts` may have done some of it
+        which memory the cursor is to go to. With `undone`, which says what is so once it is taken
+        back, the words of `done` stand alone. A verb that works `in_parts` may have done some of it
         when it fails: that can be taken back, too.
         """
         change = new_id()
@@ -83,14 +92,14 @@ class Writes(View):
             answer = await self._patiently(lambda service: verb(service, change))
         except (Busy, StoreError):
             if in_parts:
-                self.changes.append((change, ""))
+                self.changes.append((change, _UNDONE))
                 await self.renew()
             raise
         words = done(answer) if done else ""
         if not isinstance(answer, Changed) or answer.done:  # else there is nothing to take back
-            self.changes.append((change, words))
+            self.changes.append((change, undone or _undone(words)))
             if words:
-                self.desk_app.say(f"{words}\nPress u to undo.")
+                self.desk_app.say(words if undone else f"{words}{UNDO_HINT}")
         await self.renew(at=at(answer) if at else "")
         return answer
 
@@ -119,13 +128,17 @@ class Writes(View):
             self.begin(self._undo())
 
     async def _undo(self) -> None:
-        change, done = self.changes.pop()
+        async with self._undoing:  # the one before may be about the same memory
+            if self.changes:
+                await self._undo_one()
+
+    async def _undo_one(self) -> None:
+        change, words = self.changes.pop()
         try:
             answer = await self._patiently(lambda service: service.undo(change))
         except (Busy, StoreError):
-            self.changes.append((change, done))
+            self.changes.append((change, words))
             raise
-        words = f"Undone: {done[0].lower()}{done[1:]}" if done else "Undone."
         if answer.conflicts:
             words = f"{counted(len(answer.conflicts))} left: something else has changed it since."
         self.desk_app.say(words)
