@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes import FakeEmbedder
 
+from memdesk.errors import StoreError
 from memdesk.memory import Draft
 from memdesk.service import Service, indexing, upkeep
 from memdesk.store import indexed_until
@@ -95,3 +96,15 @@ def test_a_maintenance_that_ends_early_claims_nothing(
     monkeypatch.setattr(indexing, "mend", lambda core, **_: core.closing.set())
     upkeep.maintain(kept_up._core, 0, 0)
     assert indexed_until(store) == before
+
+
+def test_a_closed_desk_begins_no_store(home: Path) -> None:
+    """What still runs of a desk that was closed makes no new store where the folder was moved away."""
+    desk = Service(home, FakeEmbedder(), background=False)
+    desk.remember(Draft("moved away"))
+    desk.close()
+    home.rename(home.with_name("moved"))
+    home.mkdir()
+    with pytest.raises(StoreError, match="closed"):
+        desk.stats()
+    assert list(home.iterdir()) == []

@@ -125,7 +125,7 @@ def test_a_record_comes_back_as_it_was_sent(team: Caller) -> None:
         ((10, 9, "z"), (10, 10, "a")),
         ((10, 0, "Z"), (10, 0, "a")),
         ((10, 0, "a"), (10, 0, "ab")),
-        ((10, 0, "\uffff"), (10, 0, "\U00010000")),
+        ((10, 0, "\uffdc"), (10, 0, "\U00010000")),
     ],
 )
 def test_the_higher_clock_wins(team: Caller, earlier: Clock, later: Clock) -> None:

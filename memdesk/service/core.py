@@ -222,6 +222,7 @@ class Core(Models):
     def _open(self) -> Store:
         from memdesk.store import open_store
 
+        self.check_open()  # a duty that outlives its desk must not begin a store where one was moved away
         spec = self.embedder.spec if self.embedder else BUNDLED
         model = (spec.name, spec.fingerprint, spec.dims)
         seen = self._stamp_time()  # a switch while the store opens is seen by the next call
