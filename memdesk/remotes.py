@@ -15,6 +15,11 @@ KINDS = (MEMDESK, MEMORY_SERVICE, MEMORYOS)
 """What a remote may be (docs/SYNC.md)."""
 PUT, DELETE = "put", "delete"
 """What is to become of a memory at a remote."""
+PUSH, PULL = "push", "pull"
+"""The two ways."""
+STORED, KNOWN, KEPT = "stored", "known", "kept"
+PRIVATE, AHEAD, REFUSED = "private", "ahead", "refused"
+"""What becomes of what comes; see `Absorbed`."""
 
 Clock = tuple[int, int, str]
 """A hybrid logical clock: milliseconds, counter, device. The later one wins."""

@@ -34,7 +34,6 @@ _KINDS: dict[str, Any] = {
 _BEYOND, _LONGEST_DEVICE = 2**53, 100
 _TIMES = ("happened_at", "created_at", "expires_at")
 _HEAD = ("id", "clock", "state")
-_REST = ("tags", "source", "metadata")
 
 
 def record(memory: Memory, clock: Clock | None = None, *, deleted: bool = False) -> dict[str, Any]:

@@ -32,8 +32,8 @@ from memdesk.ingest.item import Skipped
 from memdesk.ingest.lines import FORMAT, HEADER, lines, rows
 from memdesk.memory import STATES, Draft, Edit, Filter, Memory, Source, new_id, now
 from memdesk.service import Service, core, indexing
-from memdesk.service.adopting import clock
 from memdesk.service.drafting import check
+from memdesk.sharing import clock_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -413,7 +413,7 @@ def test_the_clock_does_not_fall_with_what_is_adopted(
     first.remember(Draft("a new one"))
     brought(second, exported(first), tmp_path / "all.jsonl")
     (after,) = second.get([second.remember(Draft("after it")).id])
-    assert clock(after) > clock(last)
+    assert clock_of(after) > clock_of(last)
 
 
 # What is no export

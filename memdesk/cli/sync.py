@@ -19,6 +19,7 @@ from memdesk.cli.terminal import Progress, flush, one_line, put, say
 from memdesk.errors import MemdeskError
 from memdesk.memory import Edit, now
 from memdesk.moment import age
+from memdesk.remotes import PULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 _ID = "7b9ad6a1-6f2e-4d0c-9c0b-0d8f6a1b2c3d"
 _NAMED = 20
-_PULL = "pull"
-"""The way of something that came and could not be taken in."""
 _INDENT = " " * 4
 _ids = click.argument("ids", metavar="ID...", nargs=-1, required=True)
 
@@ -87,7 +86,7 @@ def status(desk: Desk, name: str | None, *, payload: bool, limit: int, json_: bo
             _put_parcel(each, payload=payload)
     flush()
     _say_rest(outbox.total - len(outbox.parcels))
-    if any(each.way == _PULL for each in outbox.parcels):
+    if any(each.way == PULL for each in outbox.parcels):
         say(f"have what came and is held tried again: memdesk sync retry {name}")
 
 

@@ -6,11 +6,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from memdesk.answers import Revision
-from memdesk.clock import SKEW_MS
+from memdesk.clock import is_believed
 from memdesk.errors import Invalid
 from memdesk.limits import check as check_wanted
 from memdesk.memory import CONFLICT, TOMBSTONE, TRASHED, Memory, now
-from memdesk.remotes import Absorbed, Arrival
+from memdesk.remotes import (
+    AHEAD,
+    KEPT,
+    KNOWN,
+    PRIVATE,
+    REFUSED,
+    STORED,
+    Absorbed,
+    Arrival,
+)
 from memdesk.service import indexing, points
 from memdesk.service.adopting import mark_of
 from memdesk.service.core import SYNC
@@ -26,8 +35,6 @@ if TYPE_CHECKING:
     from memdesk.passages import Passage
     from memdesk.service.core import Core, Writing
 
-STORED, KNOWN, KEPT = "stored", "known", "kept"
-PRIVATE, AHEAD, REFUSED = "private", "ahead", "refused"
 _PRIVATE = "a memory of this id is here, and not shared with it: share it, or leave it"
 _AHEAD = "its clock is more than five minutes ahead of this computer's"
 
@@ -63,7 +70,7 @@ def absorb(
 def _fit(arrival: Arrival) -> Arrival | Absorbed:
     """Return an arrival as it may be stored, or why it may not."""
     memory = arrival.memory
-    if memory.clock_ms > now().timestamp() * 1000 + SKEW_MS:
+    if not is_believed(memory.clock_ms, now().timestamp() * 1000):
         return Absorbed(memory.id, AHEAD, _AHEAD)
     try:
         sound = checked(memory)

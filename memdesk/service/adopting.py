@@ -20,6 +20,7 @@ from memdesk.service.realigning import Pair, realign
 from memdesk.service.soundness import checked_whole
 from memdesk.service.undoing import adopted_at_once, undo_of
 from memdesk.service.writing import checked_change, rewrite, trashed
+from memdesk.sharing import clock_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,14 +124,6 @@ def _not_erased(memories: Sequence[Memory]) -> list[Memory]:
     return [each for each in memories if each.state != TOMBSTONE]
 
 
-Clock = tuple[int, int, str]
-
-
-def clock(memory: Memory) -> Clock:
-    """Return what decides which revision of a memory is the later one."""
-    return memory.clock_ms, memory.clock_n, memory.device
-
-
 @dataclass
 class _Adoption:
     """What becomes of memories from elsewhere, beside those of a store."""
@@ -166,14 +159,14 @@ class _Adoption:
         mine = self.present.get(memory.id)
         if mine is None:
             self._bring(whole)
-        elif clock(mine) == clock(memory):
+        elif clock_of(mine) == clock_of(memory):
             return self._known(mine)
         elif mine.state == TOMBSTONE:
             erased = memory.state == TOMBSTONE
             return Taken(*((_DUPLICATE, "") if erased else (_SKIPPED, _ERASED)), memory.id)
         elif memory.state == TOMBSTONE:
             return self._trash(memory, mine)
-        elif clock(memory) < clock(mine):
+        elif clock_of(memory) < clock_of(mine):
             return self._keep(whole, mine)
         else:
             self._bring(whole, mine)
@@ -193,7 +186,7 @@ class _Adoption:
     def _keep(self, whole: Whole, mine: Memory) -> Taken:
         """Put a memory from elsewhere under the later one here; and on it, if that is only an undo."""
         memory, back = whole.memory, self._undone(whole.memory, mine)
-        known = clock(memory) in {clock(each) for each in self.earlier[mine.id]}
+        known = clock_of(memory) in {clock_of(each) for each in self.earlier[mine.id]}
         if not known:
             older = [*self._unknown(whole), memory]
             self._mark(memory, len(older), "")
@@ -217,7 +210,7 @@ class _Adoption:
         done = {each.change for each in (*earlier, mine)}
         undone = {each for each in marks if undo_of(each) in done}
         brought = [each for each in _not_erased(adopted_at_once(earlier)) if each.change in undone]
-        return clock(memory) >= min(map(clock, brought), default=clock(memory))
+        return clock_of(memory) >= min(map(clock_of, brought), default=clock_of(memory))
 
     def _known(self, mine: Memory) -> Taken:
         """Answer for a memory that is there already: stored, where this very change brought it."""
@@ -228,7 +221,7 @@ class _Adoption:
         """Put a memory into the trash that was erased elsewhere, unless it was changed here since."""
         if mine.state == TRASHED:
             return Taken(_DUPLICATE, id=mine.id)
-        if clock(memory) < clock(mine):
+        if clock_of(memory) < clock_of(mine):
             return Taken(_SKIPPED, _CHANGED, mine.id)
         return self._rewrite(mine, trashed(mine, _ELSEWHERE))
 
@@ -239,8 +232,8 @@ class _Adoption:
 
     def _unknown(self, whole: Whole) -> list[Memory]:
         id = whole.memory.id
-        known = {clock(each) for each in (*self.earlier[id], self.present.get(id)) if each}
-        return [each for each in whole.earlier if clock(each) not in known]
+        known = {clock_of(each) for each in (*self.earlier[id], self.present.get(id)) if each}
+        return [each for each in whole.earlier if clock_of(each) not in known]
 
     def _mark(self, memory: Memory, revisions: int, change: str | None = None) -> None:
         """Put the mark of this change, or of `change`, under revisions, unless it is there already."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from memdesk import __version__
 from memdesk.catalog import BUNDLED
-from memdesk.clock import SKEW_MS, after, tick
+from memdesk.clock import after, is_believed, tick
 from memdesk.errors import Busy, MemdeskError, StoreError
 from memdesk.limits import check, left
 from memdesk.lock import WriterLock
@@ -94,7 +94,7 @@ class Writing:
 
     def _pass(self, memory: Memory) -> None:
         """Sign later than a memory's clock from now on, if that can be believed."""
-        if memory.clock_ms <= self._wall + SKEW_MS:
+        if is_believed(memory.clock_ms, self._wall):
             self._clock = max(self._clock, (memory.clock_ms, memory.clock_n))
 
     @property

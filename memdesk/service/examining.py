@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from memdesk.answers import Finding
+from memdesk.clock import is_believed
 from memdesk.errors import MemdeskError
 from memdesk.memory import LIVE, REPLACED, TRASHED, now
 from memdesk.service import points
@@ -27,7 +28,6 @@ _MANY_UNINDEXED = 50_000
 _MANY_PENDING = 1000
 _DAY = 86_400
 _LATE_DAYS = 3
-_AHEAD_SECONDS = 300.0
 _TIDY = "memdesk maintain"
 _REINDEX = "memdesk reindex"
 _RESTORE = "memdesk backup create first; then bring back a backup or a restore point (docs/CLI.md)"
@@ -88,7 +88,7 @@ def _rows(core: Core) -> Iterator[Finding]:
         level = _NOTE if found.pending < _MANY_PENDING else _WARNING
         yield Finding("vectors", level, words, "leave memdesk running: the daemon embeds them")
     ahead = found.ahead / 1000 - time.time()
-    if ahead > _AHEAD_SECONDS:
+    if not is_believed(found.ahead, time.time() * 1000):
         hours = ahead / 3600
         words = f"a memory was written when a clock was {hours:,.1f} hours ahead of this one"
         yield Finding("clock", _WARNING, words, "check this computer's date and time")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memdesk.clock import SKEW_MS
+from memdesk.clock import is_believed
 from memdesk.memory import TOMBSTONE, Filter
 from memdesk.passages import Embedded, Found, Passage
 from memdesk.store import schema
@@ -56,8 +56,9 @@ class Head:
     def raised(self, rows: Iterable[Head]) -> Head:
         """Return the last sequence number and the latest clock of these too; none from the future."""
         every = [self, *rows]
-        honest = datetime.now(UTC).timestamp() * 1000 + SKEW_MS
-        clocks = [(each.clock_ms, each.clock_n) for each in every if each.clock_ms <= honest]
+        wall = datetime.now(UTC).timestamp() * 1000
+        honest = (each for each in every if is_believed(each.clock_ms, wall))
+        clocks = [(each.clock_ms, each.clock_n) for each in honest]
         return Head(max(each.seq for each in every), *max(clocks, default=(0, 0)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import zeroconf
@@ -130,5 +130,5 @@ def _greeted(seen: Seen) -> Seen:
         with Http(stranger, timeout=_GREETING) as http:
             http.ask("GET", "/api/health")
     except MemdeskError as error:
-        return Seen(seen.name, seen.url, seen.version, seen.wants_key, trouble=str(error))
+        return replace(seen, trouble=str(error))
     return seen

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from memdesk.errors import MemdeskError, StoreError, SyncError
 from memdesk.memory import new_id, now
-from memdesk.remotes import Synced
+from memdesk.remotes import PULL, Synced
 from memdesk.sync.ledger import Luck, Place
 from memdesk.sync.peer import Unauthorized, Unreachable
-from memdesk.sync.plan import PULL, setting
+from memdesk.sync.plan import setting
+from memdesk.sync.pulling import Pull
+from memdesk.sync.pushing import Push
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -56,9 +58,6 @@ class Exchange:
 
     def run(self, *, push: bool, pull: bool) -> Synced:
         """Exchange, and keep how it went; whatever goes wrong stands in the answer."""
-        from memdesk.sync.pulling import Pull
-        from memdesk.sync.pushing import Push
-
         error = ""
         try:
             anew = self._begin()

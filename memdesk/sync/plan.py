@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from memdesk.clock import after
 from memdesk.memory import LIVE, REPLACED
+from memdesk.remotes import PUSH
 from memdesk.sharing import clock_of, digest
 from memdesk.suspicion import SECRET
 from memdesk.sync.ledger import Held
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from memdesk.sync.ledger import Ledger
     from memdesk.sync.peer import Sent
 
-PUSH, PULL = "push", "pull"
 _AT_ONCE = 500
 
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from memdesk.errors import Invalid, SyncError
 from memdesk.memory import TOMBSTONE, check_id, now
-from memdesk.remotes import Arrival, Base
+from memdesk.remotes import KEPT, KNOWN, PRIVATE, PULL, STORED, Arrival, Base
 from memdesk.sharing import clock_of, digest
 from memdesk.sync.ledger import Held, Place
 from memdesk.sync.peer import Incoming, Sent
-from memdesk.sync.plan import PULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +30,7 @@ _MOST_EMPTY = 1000
 _MOST_LIVES = 2
 """How often in one exchange a remote may say that it has lost everything."""
 _LONGEST_CURSOR = 1000
-_HERE = ("stored", "known", "kept")
+_HERE = (STORED, KNOWN, KEPT)
 """Outcomes after which it is known what the remote has."""
 _NOT_EXCHANGED = "it is of the space “{}”, which is not exchanged with {}"
 
@@ -126,7 +125,7 @@ class Pull:
         return not spaces or memory.state == TOMBSTONE or memory.space in spaces
 
     def _count(self, became: Absorbed) -> None:
-        stored = became.outcome == "stored"
+        stored = became.outcome == STORED
         self._exchange.count(
             pulled=stored and not became.trashed,
             trashed=stored and became.trashed,
@@ -161,7 +160,7 @@ def _is_known(memory: Memory, sent: Sent | None) -> bool:
 
 def _is_over(memory: Memory, became: Absorbed, *, known: bool) -> bool:
     """Tell whether news of a private memory is none: it was shared once, or is deleted there anyway."""
-    return became.outcome == "private" and (known or memory.state == TOMBSTONE)
+    return became.outcome == PRIVATE and (known or memory.state == TOMBSTONE)
 
 
 def _noted(memory: Memory, ref: str, *, known: bool) -> list[Sent]:

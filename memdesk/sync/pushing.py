@@ -6,8 +6,9 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from memdesk.clock import SKEW_MS
+from memdesk.clock import is_believed
 from memdesk.memory import now
+from memdesk.remotes import PULL, PUSH
 from memdesk.sharing import digest
 from memdesk.sync.ledger import Held
 from memdesk.sync.peer import (
@@ -22,13 +23,12 @@ from memdesk.sync.peer import (
     Unfit,
     Unreachable,
 )
-from memdesk.sync.plan import PULL, PUSH, due_of, plan
+from memdesk.sync.plan import due_of, plan
 from memdesk.sync.pulling import Pull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from memdesk.remotes import Clock
     from memdesk.sync.exchange import Exchange
     from memdesk.sync.peer import Peer
 
@@ -119,7 +119,7 @@ class Push:
             gone = "" if due.deletes else digest(due.memory)
             if receipt.outcome == STALE:
                 stale.append(due.id)
-                if due.deletes and due.sent and receipt.clock and _is_believed(receipt.clock):
+                if due.deletes and due.sent and receipt.clock and _is_believed(receipt.clock[0]):
                     sent.append(replace(due.sent, clock=receipt.clock))
             elif receipt.outcome == TAKEN:
                 self._exchange.count(deleted=due.deletes, pushed=not due.deletes)
@@ -162,8 +162,8 @@ def payload_text(peer: Peer, due: Due, *, indent: int | None = None) -> str:
     return json.dumps(payload, ensure_ascii=False, indent=indent, separators=separators)
 
 
-def _is_believed(clock: Clock) -> bool:
-    return clock[0] <= now().timestamp() * 1000 + SKEW_MS
+def _is_believed(ms: int) -> bool:
+    return is_believed(ms, now().timestamp() * 1000)
 
 
 def _held_back(due: Due, reason: str) -> Held:

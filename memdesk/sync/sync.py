@@ -14,6 +14,8 @@ from memdesk.remotes import (
     DELETE,
     MEMDESK,
     MEMORY_SERVICE,
+    PULL,
+    PUSH,
     PUT,
     Outbox,
     Parcel,
@@ -22,7 +24,7 @@ from memdesk.remotes import (
 )
 from memdesk.sync.exchange import Exchange, worse
 from memdesk.sync.ledger import Ledger, Luck
-from memdesk.sync.plan import PULL, PUSH, plan
+from memdesk.sync.plan import plan
 from memdesk.sync.pushing import payload_text
 
 if TYPE_CHECKING:
@@ -203,9 +205,10 @@ class Sync:
         """Return the names of the remotes that the background may exchange with now."""
         found, at = [], now()
         for remote in self.known.all():
-            luck = self._luck(remote)
-            if remote.auto and not luck.stopped and (not luck.retry_at or luck.retry_at <= at):
-                found.append(remote.name)
+            if remote.auto:
+                luck = self._luck(remote)
+                if not luck.stopped and (not luck.retry_at or luck.retry_at <= at):
+                    found.append(remote.name)
         return found
 
     def _luck(self, remote: Remote) -> Luck:
